@@ -1,0 +1,68 @@
+"""The settings that refundflow reads from its environment, validated where they are read."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from refundflow.errors import Misconfigured
+
+DATABASE_URL = "REFUNDFLOW_DATABASE_URL"
+ACTOR = "REFUNDFLOW_ACTOR"
+DEFAULT_URL = "sqlite:///refundflow.db"
+_DRIVERS = {
+    "sqlite": "sqlite",
+    "sqlite+pysqlite": "sqlite",
+    "postgresql": "postgresql",
+    "postgres": "postgresql",
+    "postgresql+psycopg": "postgresql",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The settings of one process."""
+
+    database_url: str = DEFAULT_URL
+    actor: str | None = None
+
+
+def read(environment: Mapping[str, str] | None = None) -> Config:
+    """Read the settings from the environment.
+
+    Raises:
+        Misconfigured: the database URL names no database that refundflow runs on.
+    """
+    given = os.environ if environment is None else environment
+    return Config(
+        database_url=checked_url(given.get(DATABASE_URL) or DEFAULT_URL),
+        actor=given.get(ACTOR) or None,
+    )
+
+
+def checked_url(url: str) -> str:
+    """Return the URL if it names an SQLite file or a PostgreSQL database.
+
+    Raises:
+        Misconfigured: another database, or no URL at all; a password in it is not repeated.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        raise Misconfigured(
+            f"{DATABASE_URL}: not a URL; write sqlite:///FILE or postgresql://USER@HOST/NAME", field=DATABASE_URL
+        )
+    kind = _DRIVERS.get(scheme)
+    if kind is None:
+        raise Misconfigured(
+            f"{DATABASE_URL}: {scheme!r} is not supported; allowed: {', '.join(_DRIVERS)}", field=DATABASE_URL
+        )
+    if kind == "sqlite" and not _names_a_file(rest):
+        raise Misconfigured(
+            f"{DATABASE_URL}: an SQLite database must be a file: write sqlite:///FILE", field=DATABASE_URL
+        )
+    return url
+
+
+def _names_a_file(rest: str) -> bool:
+    """Tell whether what follows `sqlite://` is the path of a file (a memory has no second process)."""
+    path = rest.partition("?")[0]
+    return path.startswith("/") and len(path) > 1 and ":memory:" not in path
