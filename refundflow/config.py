@@ -48,7 +48,8 @@ def checked_url(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator:
         raise Misconfigured(
-            f"{DATABASE_URL}: not a URL; write sqlite:///FILE or postgresql://USER@HOST/NAME", field=DATABASE_URL
+            f"{DATABASE_URL}: not a URL; write sqlite:///FILE or postgresql://USER@HOST/NAME",
+            field=DATABASE_URL,
         )
     kind = _DRIVERS.get(scheme)
     if kind is None:
