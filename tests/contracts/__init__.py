@@ -1,0 +1,1 @@
+"""Tests of the ports: one file per port, run against every implementation."""
