@@ -1,0 +1,58 @@
+# Every target sets itself up: only Python 3.11 (or newer), pip and make are needed.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL = $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --constraint constraints.txt
+NEEDS := pyproject.toml constraints.txt
+
+.PHONY: help demo test lint format bench docs constraints clean
+
+help: ## Say what can be made.
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
+
+demo: $(VENV)/.core ## Play a month of a small marketplace on SQLite and print its queue.
+	@$(BIN)/refundflow demo $(ARGS)
+
+test: $(VENV)/.dev ## Run all tests on SQLite and PostgreSQL (ARGS="-k word" for some).
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
+
+lint: $(VENV)/.dev ## Check style, format, types and import layers.
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Put imports and layout in order.
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+bench: $(VENV)/.dev ## Measure one move against the same rows written by hand.
+	@$(BIN)/python -m bench $(ARGS)
+
+docs: $(VENV)/.dev ## Write the generated pages of docs/ anew.
+	@$(BIN)/python -m docs.generate $(ARGS)
+
+constraints: ## Pin the newest versions anew into constraints.txt (in a throw-away environment).
+	@sh .ci/pin "$(PYTHON)"
+
+clean: ## Remove what the targets made.
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+# Without ensurepip (Debian without python3-venv) the outer pip serves the new environment.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -m venv --without-pip $(VENV)
+
+$(VENV)/.core: $(NEEDS) | $(BIN)/python
+	@echo "Installing refundflow into $(VENV) ..." >&2
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.dev: $(NEEDS) | $(BIN)/python
+	@echo "Installing refundflow and its tools into $(VENV) ..." >&2
+	@$(INSTALL) --editable '.[dev]'
+	@touch $@ $(VENV)/.core

@@ -1,0 +1,1 @@
+"""Tests through the ways in, as a user has them."""

@@ -1,0 +1,88 @@
+"""Fixtures of all tests: both databases, fresh for every test, and the folder of shared reference data.
+
+`database_url` runs a test twice, on SQLite and on PostgreSQL, each time with a new empty database.
+`databases` makes as many as a test needs, empty or copied from a prepared one; `sqlite_url` and
+`postgres_url` are for tests of one kind alone. `shared` is the folder of the reference data that lies
+beside the project.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.support.databases import Databases, PostgresDatabases, SqliteDatabases
+from tests.support.postgres import PostgresServer
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+
+settings.register_profile("quick", deadline=None, print_blob=True)
+settings.register_profile("ci", parent=settings.get_profile("quick"), derandomize=True)
+settings.register_profile("thorough", parent=settings.get_profile("quick"), max_examples=2_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "quick"))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Run one PostgreSQL server per session (per pytest-xdist worker), started when first asked for."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _prepared_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("prepared")
+
+
+@pytest.fixture
+def sqlite_databases(tmp_path: Path, _prepared_sqlite: Path) -> Databases:
+    """Make SQLite databases for this test."""
+    return SqliteDatabases(folder=tmp_path, prepared=_prepared_sqlite)
+
+
+@pytest.fixture
+def postgres_databases(postgres_server: PostgresServer) -> Iterator[Databases]:
+    """Make PostgreSQL databases for this test."""
+    databases = PostgresDatabases(postgres_server)
+    yield databases
+    databases.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def databases(request: pytest.FixtureRequest) -> Databases:
+    """Make databases for this test, which runs once on SQLite and once on PostgreSQL."""
+    kind = {"sqlite": "sqlite_databases", "postgresql": "postgres_databases"}[request.param]
+    made: Databases = request.getfixturevalue(kind)
+    return made
+
+
+@pytest.fixture
+def database_url(databases: Databases) -> str:
+    """Give the URL of a fresh, empty database, once on SQLite and once on PostgreSQL."""
+    return databases.empty()
+
+
+@pytest.fixture
+def sqlite_url(sqlite_databases: Databases) -> str:
+    """Give the URL of a fresh, empty SQLite database."""
+    return sqlite_databases.empty()
+
+
+@pytest.fixture
+def postgres_url(postgres_databases: Databases) -> str:
+    """Give the URL of a fresh, empty PostgreSQL database."""
+    return postgres_databases.empty()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Give the folder of shared reference data; without it, a test is skipped (in CI it fails)."""
+    if not SHARED.is_dir():
+        message = "needs the reference data in ../shared, beside the project"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return SHARED

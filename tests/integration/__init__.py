@@ -1,0 +1,1 @@
+"""Tests on real databases: an SQLite file and a PostgreSQL server."""

@@ -1,0 +1,1 @@
+"""Tests of values alone: no files, no databases, no clock."""
