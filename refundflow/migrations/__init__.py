@@ -1,0 +1,128 @@
+"""The history of the schema: which revisions there are, which are pending, and how they are applied."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import URL, Connection, NullPool, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError
+
+from refundflow.errors import BadInput, SchemaTooNew
+from refundflow.migrations.guards import assert_guards
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+__all__ = ["HEAD", "REVISIONS", "Revision", "assert_guards", "connect", "parse", "pending", "upgrade"]
+
+# Every revision from the first to the newest; a test compares them with the files in versions/.
+REVISIONS = ("0001",)
+HEAD = REVISIONS[-1]
+_LOCK = 7_265_667_500_001  # of pg_advisory_xact_lock, so that two upgrades do not meet
+
+
+class Revision(NamedTuple):
+    """One step of the schema and what it does."""
+
+    name: str
+    title: str
+
+
+def parse(url: str) -> URL:
+    """Read a database URL.
+
+    Raises:
+        BadInput: neither an SQLite file nor PostgreSQL.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as problem:
+        raise BadInput(f"{url!r} is no database URL", field="url") from problem
+    kind = parsed.get_backend_name()
+    if kind in ("postgresql", "postgres"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if kind != "sqlite":
+        raise BadInput(f"{kind}: only sqlite and postgresql are supported", field="url")
+    if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
+        raise BadInput("an SQLite database must be a file: sqlite:///refundflow.db", field="url")
+    if not Path(parsed.database).absolute().parent.is_dir():
+        raise BadInput(f"{parsed.database}: the folder does not exist", field="url")
+    return parsed
+
+
+@contextmanager
+def connect(url: str) -> Iterator[Connection]:
+    """Open one connection in one transaction; the writer's lock is taken at once on SQLite."""
+    parsed = parse(url)
+    arguments = {"isolation_level": None, "timeout": 30} if parsed.drivername == "sqlite" else {}
+    engine = create_engine(parsed, poolclass=NullPool, connect_args=arguments)
+    if parsed.drivername == "sqlite":
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    with engine.begin() as connection:
+        yield connection
+
+
+def pending(url: str) -> tuple[Revision, ...]:
+    """Name the revisions that `upgrade` would apply, in order; all of them where there is no schema.
+
+    Raises:
+        SchemaTooNew: the database was made by a newer version.
+    """
+    if _missing_file(url):
+        return _after(None)
+    with connect(url) as connection:
+        return _after(_current(connection))
+
+
+def upgrade(url: str) -> tuple[Revision, ...]:
+    """Apply all pending revisions in one transaction and check the guards; return what was applied.
+
+    Raises:
+        SchemaTooNew: the database was made by a newer version.
+        ProofFailed: an append-only guard does not stand afterwards; nothing was applied.
+    """
+    from alembic import command
+
+    with connect(url) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        steps = _after(_current(connection))
+        if steps:
+            configuration = _configuration()
+            configuration.attributes["connection"] = connection
+            command.upgrade(configuration, "head")
+        assert_guards(connection)
+    return steps
+
+
+def _missing_file(url: str) -> bool:
+    parsed = parse(url)
+    return parsed.drivername == "sqlite" and not Path(str(parsed.database)).exists()
+
+
+def _current(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found
+
+
+def _after(current: str | None) -> tuple[Revision, ...]:
+    from alembic.script import ScriptDirectory
+
+    if current is not None and current not in REVISIONS:
+        raise SchemaTooNew(f"the database has schema {current}; this refundflow knows up to {HEAD}")
+    names = REVISIONS[REVISIONS.index(current) + 1 :] if current else REVISIONS
+    scripts = ScriptDirectory.from_config(_configuration())
+    return tuple(Revision(name, scripts.get_revision(name).doc.rstrip(".")) for name in names)
+
+
+def _configuration() -> "Config":
+    from alembic.config import Config
+
+    configuration = Config()
+    # the option is a format string: a % in the path of the installation stands for itself
+    configuration.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    configuration.set_main_option("path_separator", "os")
+    return configuration
