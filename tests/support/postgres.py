@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
@@ -22,14 +22,16 @@ import psycopg
 
 SUPERUSER = "postgres"
 _STARTING_SECONDS = 30.0
+_TRIES = 3
 
 _KEEPER = """
-"$0" "$@" >"$PGDATA/../log" 2>&1 &
+exec 3<&0
+"$0" "$@" >"${PGDATA%/data}/log" 2>&1 &
 server=$!
-cat >/dev/null
-kill -INT $server
-wait $server
-cd / && rm -rf "${PGDATA%/data}"
+( cat <&3 >/dev/null; kill -INT $server ) &
+watcher=$!
+wait $server && cd / && rm -rf "${PGDATA%/data}"
+kill $watcher
 """
 
 
@@ -110,10 +112,21 @@ def _open_room() -> _Room:
     try:
         room.run(str(room.bin / "postgres"), "--version")
     except PermissionError:
-        install = folder / "install"
-        shutil.copytree(room.bin.parent, install, symlinks=True)
-        return _Room(folder=folder, bin=install / "bin", user=user)
+        room = replace(room, bin=_copy(room.bin, folder / "site"))
+        for path in (folder / "site").rglob("*"):
+            shutil.chown(path, user)  # the server's user removes the folder
     return room
+
+
+def _copy(binaries: Path, site: Path) -> Path:
+    """Copy the binaries with the libraries that lie beside their package; the answer is the new folder."""
+    install = binaries.parent
+    package = install.parent
+    shutil.copytree(install, site / package.name / install.name, symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, site / libraries.name)
+    return site / package.name / install.name / "bin"
 
 
 def _free_port() -> int:
@@ -131,20 +144,44 @@ class PostgresServer:
 
     def __init__(self, *, durable: bool = False) -> None:
         self._room = _open_room()
-        self.port = _free_port()
         self._room.run(
             str(self._room.bin / "initdb"),
             *("--username", SUPERUSER, "--auth", "trust", "--encoding", "UTF8"),
             *("--no-locale", "--no-sync", "--no-instructions"),
         )
+        self._durable = durable
+        for _ in range(_TRIES):  # somebody may take the free port before the server does
+            if self._start():
+                return
+        log = (self._room.folder / "log").read_text(errors="replace")
+        self.stop()
+        raise RuntimeError(f"PostgreSQL did not start:\n{log}")
+
+    def _start(self) -> bool:
+        """Start the server on a free port and wait until it answers; False when it ended instead."""
+        self.port = _free_port()
         self._keeper = self._room.start(
             *("/bin/sh", "-c", _KEEPER, str(self._room.bin / "postgres")),
             *("-p", str(self.port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="),
-            *("-c", f"fsync={'on' if durable else 'off'}", "-c", "max_connections=200"),
+            *("-c", f"fsync={'on' if self._durable else 'off'}", "-c", "max_connections=200"),
             *("-c", "shared_buffers=64MB", "-c", "timezone=UTC", "-c", "autovacuum_naptime=1d"),
             stdin=subprocess.PIPE,
         )
-        self._wait()
+        end = time.monotonic() + _STARTING_SECONDS
+        while self._keeper.poll() is None and time.monotonic() < end:
+            if self._answers():
+                return True
+            time.sleep(0.02)
+        self._end_keeper()
+        return False
+
+    def _answers(self) -> bool:
+        """Tell whether this server, and not another one on its port, takes connections."""
+        try:
+            with self.connect() as connection:
+                return connection.execute("SHOW data_directory").fetchone() == (str(self._room.data),)
+        except psycopg.OperationalError:
+            return False
 
     def url(self, database: str) -> str:
         """Write the URL of a database of this server."""
@@ -154,24 +191,16 @@ class PostgresServer:
         """Open a connection that commits every statement by itself."""
         return psycopg.connect(self.url(database), autocommit=True)
 
-    def _wait(self) -> None:
-        end = time.monotonic() + _STARTING_SECONDS
-        while True:
-            try:
-                self.connect().close()
-                return
-            except psycopg.OperationalError as problem:
-                if self._keeper.poll() is not None or time.monotonic() > end:
-                    log = (self._room.folder / "log").read_text(errors="replace")
-                    self.stop()
-                    raise RuntimeError(f"PostgreSQL did not start:\n{log}") from problem
-            time.sleep(0.02)
-
     def stop(self) -> None:
         """Stop the server and remove its folder; the second call does nothing."""
-        if self._keeper.stdin and not self._keeper.stdin.closed:
+        self._end_keeper()
+        if self._room.folder.exists():
+            shutil.rmtree(self._room.folder)
+
+    def _end_keeper(self) -> None:
+        if self._keeper.stdin:
             self._keeper.stdin.close()
-            self._keeper.wait(timeout=_STARTING_SECONDS)
+        self._keeper.wait(timeout=_STARTING_SECONDS)
 
     def __enter__(self) -> Self:
         return self
