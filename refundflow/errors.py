@@ -118,16 +118,25 @@ class Refused(RefundflowError):
     """Say that the chart or a rule blocks the act: every blocker, and what is possible instead.
 
     `refund` is the id of the refund that refused, if there is one; a refused `submit` has none.
+    `zone` and `currency` say how the moments and amounts among the parameters are written for people.
     """
 
     kind = "REFUSED"
 
     def __init__(
-        self, blockers: Sequence[Blocker], *, possible: Sequence[str] = (), refund: str | None = None
+        self,
+        blockers: Sequence[Blocker],
+        *,
+        possible: Sequence[str] = (),
+        refund: str | None = None,
+        zone: str = "UTC",
+        currency: str | None = None,
     ) -> None:
         self.blockers = tuple(blockers)
         self.possible = tuple(possible)
         self.refund = refund
+        self.zone = zone
+        self.currency = currency
         codes = [blocker.code for blocker in self.blockers]
         super().__init__("refused: " + ", ".join(codes), code=codes[0] if codes else None)
 

@@ -1,4 +1,4 @@
-"""The sentences that people read: one table code → sentence in English and Chinese, and the words for states."""
+"""What people read: one table code → sentence in English and Chinese, and the words for states."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
