@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 INSTALL = $(PYTHON) -m pip --python $(BIN)/python install --quiet --quiet --disable-pip-version-check --constraint constraints.txt
 NEEDS := pyproject.toml constraints.txt
 
-.PHONY: help demo test lint format bench docs constraints clean
+.PHONY: help demo test lint style types layers format bench docs constraints clean
 
 help: ## Say what can be made.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
@@ -20,11 +20,17 @@ demo: $(VENV)/.core ## Play a month of a small marketplace on SQLite and print i
 test: $(VENV)/.dev ## Run all tests on SQLite and PostgreSQL (ARGS="-k word" for some).
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
-lint: $(VENV)/.dev ## Check style, format, types and import layers.
+lint: style types layers ## Check style, format, types and import layers.
+
+style: $(VENV)/.dev
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+
+types: $(VENV)/.dev
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+
+layers: $(VENV)/.dev
+	@$(BIN)/lint-imports --no-cache
 
 format: $(VENV)/.dev ## Put imports and layout in order.
 	@$(BIN)/ruff check --fix

@@ -106,12 +106,14 @@ def _open_room() -> _Room:
     """Make the folder; copy the binaries into it where the server's user cannot reach them."""
     user = _other_user()
     folder = Path(tempfile.mkdtemp(prefix="refundflow-pg-"))
-    if user:
+    if user is not None:
         shutil.chown(folder, user)
     room = _Room(folder=folder, bin=binaries(), user=user)
     try:
         room.run(str(room.bin / "postgres"), "--version")
     except PermissionError:
+        if user is None:
+            raise
         room = replace(room, bin=_copy(room.bin, folder / "site"))
         for path in (folder / "site").rglob("*"):
             shutil.chown(path, user)  # the server's user removes the folder
