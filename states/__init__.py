@@ -1,0 +1,1 @@
+"""The rules of a refund: what may happen, when, and why."""

@@ -1,0 +1,242 @@
+"""The working copy inside one decision: documents and ledger under change, entries and effects so far."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, cast
+
+from states import times
+from states.calendar import Calendar, Calendars
+from states.case import (
+    Act,
+    Actor,
+    Aggregate,
+    Blocker,
+    Case,
+    Effect,
+    Entry,
+    Json,
+    Ledger,
+    Line,
+    difference,
+    line_subject,
+)
+from states.policy import Policy
+
+SYSTEM = Actor(role="system", name="system")
+LEDGER_COLUMNS = ("reserved", "in_flight", "settled", "charged_back", "excess")
+# Set from the entry itself at replay, so they never stand in a patch.
+_OF_THE_ENTRY = ("seq", "effective_at")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rules:
+    """What decisions are made by: the policy in force, every pinned policy by version, the calendars."""
+
+    policy: Policy
+    policies: Mapping[str, Policy]
+    calendars: Calendars
+
+
+class Draft:
+    """One order line being decided on: the only place where documents change."""
+
+    def __init__(self, aggregate: Aggregate, rules: Rules, now: datetime) -> None:
+        self.line = aggregate.line
+        self.ledger = replace(aggregate.ledger)
+        self.refunds = dict(aggregate.refunds)
+        self.rules = rules
+        self.now = now
+        self.entries: list[Entry] = []
+        self.effects: list[Effect] = []
+        self._open_seq = 0
+        self._open_subject = ""
+        self._open_at = ""
+
+    def policy_of(self, case: Case) -> Policy:
+        """Return the policy that was pinned to the refund at submit."""
+        return self.rules.policies[case["policy"]]
+
+    def calendar(self, at: datetime) -> Calendar:
+        """Return the calendar in force at an effective time."""
+        return self.rules.calendars.at(at)
+
+    @contextmanager
+    def entry(
+        self,
+        case: Case,
+        event: str,
+        actor: Actor,
+        at: datetime,
+        *,
+        kind: str = "applied",
+        params: Mapping[str, Json] | None = None,
+        texts: tuple[str, ...] = (),
+        cause: int | None = None,
+        blockers: tuple[Blocker, ...] = (),
+        occurred_at: str | None = None,
+        opens: bool = False,
+    ) -> Iterator[Case]:
+        """Change one refund under one entry: yields the copy to change, then records patch and ledger."""
+        new = _copy(case)
+        new["seq"] = case["seq"] + 1
+        new["effective_at"] = max(times.text(at), case["effective_at"])
+        ledger = replace(self.ledger)
+        self._begin(case["id"], new["seq"], new["effective_at"])
+        yield new
+        self._settle_excess()
+        self.refunds[case["id"]] = new
+        self._record(
+            case["id"], event, actor, at, kind, params, texts, cause, blockers, occurred_at,
+            before=None if opens else case["state"], after=new["state"],
+            old={} if opens else case, new=new, ledger=ledger, policy=new["policy"],
+        )  # fmt: skip
+
+    @contextmanager
+    def line_entry(
+        self,
+        event: str,
+        actor: Actor,
+        at: datetime,
+        *,
+        kind: str = "fact",
+        params: Mapping[str, Json] | None = None,
+        texts: tuple[str, ...] = (),
+        blockers: tuple[Blocker, ...] = (),
+        occurred_at: str | None = None,
+        opens: bool = False,
+    ) -> Iterator[Line]:
+        """Change the facts of the order line under one entry of the line's chain."""
+        old = self.line
+        new = cast(Line, _copy(cast(Case, old)))
+        subject = line_subject(old["order_id"], old["line"])
+        new["seq"] = old["seq"] + 1
+        new["effective_at"] = max(times.text(at), old["effective_at"])
+        ledger = replace(self.ledger)
+        self._begin(subject, new["seq"], new["effective_at"])
+        self.line = new
+        yield new
+        self._settle_excess()
+        self._record(
+            subject, event, actor, at, kind, params, texts, None, blockers, occurred_at,
+            before=None, after=None, old={} if opens else old, new=new, ledger=ledger,
+            policy=self.rules.policy.version,
+        )  # fmt: skip
+
+    def tell(self, kind: str, code: str, **params: Json) -> None:
+        """Add an effect to the entry that is being made."""
+        self.effects.append(
+            Effect(
+                kind=kind,
+                code=code,
+                subject=self._open_subject,
+                seq=self._open_seq,
+                params=params,
+                effective_at=self._open_at,
+            )  # fmt: skip
+        )
+
+    def tell_about(self, case: Case, kind: str, code: str, at: datetime, **params: Json) -> None:
+        """Add an effect that belongs to no new entry, as a warning does."""
+        self.effects.append(
+            Effect(
+                kind=kind,
+                code=code,
+                subject=case["id"],
+                seq=case["seq"],
+                params=params,
+                effective_at=times.text(at),
+            )
+        )
+
+    def aggregate(self) -> Aggregate:
+        """Return the line as it stands after everything recorded so far."""
+        return Aggregate(line=self.line, ledger=self.ledger, refunds=self.refunds)
+
+    def _begin(self, subject: str, seq: int, at: str) -> None:
+        self._open_subject, self._open_seq, self._open_at = subject, seq, at
+
+    def _settle_excess(self) -> None:
+        """Keep excess what outside facts made it: stray payments, and what capture fell short of."""
+        ledger, stray = self.ledger, self.line["stray"]
+        taken = ledger.reserved + ledger.in_flight + ledger.settled
+        ledger.excess = stray + max(0, taken - stray - self.line["captured"])
+
+    def _record(
+        self, subject: str, event: str, actor: Actor, at: datetime, kind: str,
+        params: Mapping[str, Json] | None, texts: tuple[str, ...], cause: int | None,
+        blockers: tuple[Blocker, ...], occurred_at: str | None, *, before: str | None, after: str | None,
+        old: Any, new: Any, ledger: Ledger, policy: str,
+    ) -> None:  # fmt: skip
+        patch = difference(old, new)
+        for key in _OF_THE_ENTRY:
+            patch.pop(key, None)
+        moved = {
+            column: getattr(self.ledger, column) - getattr(ledger, column)
+            for column in LEDGER_COLUMNS
+            if getattr(self.ledger, column) != getattr(ledger, column)
+        }
+        self.entries.append(
+            Entry(
+                subject=subject,
+                seq=new["seq"],
+                kind=kind,
+                event=event,
+                before=before,
+                after=after,
+                effective_at=new["effective_at"],
+                actor=actor,
+                params=dict(params or {}),
+                texts=texts,
+                patch=patch,
+                ledger=moved,
+                policy=policy,
+                calendar=self.calendar(at).version,
+                cause=cause,
+                blockers=blockers,
+                occurred_at=occurred_at,
+            )  # fmt: skip
+        )
+
+
+@dataclass(slots=True)
+class Turn:
+    """One act being judged: what every guard and every move is given."""
+
+    draft: Draft
+    act: Act
+    case: Case
+    policy: Policy
+
+    @property
+    def line(self) -> Line:
+        """Return the facts of the order line as they stand now."""
+        return self.draft.line
+
+    @property
+    def now(self) -> datetime:
+        """Return the moment of the act."""
+        return self.draft.now
+
+    @property
+    def actor(self) -> Actor:
+        """Return who acts."""
+        return self.act.actor
+
+    def given(self, name: str) -> Json:
+        """Return a parameter of the act, or None."""
+        return self.act.params.get(name)
+
+    def asked(self, name: str) -> bool:
+        """Tell whether a term is to be judged: always, but for a probe that did not give it."""
+        return not self.act.probe or name in self.act.params or name in self.act.texts
+
+    def has_text(self, name: str) -> bool:
+        """Tell whether the act carries a text that is not empty."""
+        return bool(self.act.texts.get(name, "").strip())
+
+
+def _copy(document: Case) -> Case:
+    """Copy a document two levels deep; anything deeper is replaced, never changed in place."""
+    return cast(Case, {key: dict(value) if isinstance(value, dict) else value for key, value in document.items()})

@@ -1,0 +1,32 @@
+"""What follows from a move in the same transaction: firsts that fall, enquiries that are overtaken."""
+
+from states import times
+from states.case import Act, Case
+from states.draft import SYSTEM, Draft, Turn
+from states.enquiry import answer, answer_by_system
+
+
+def follow_ups(draft: Draft, before: Case, after: Case, event: str) -> None:
+    """Record what a move entails for the refund, each as an entry of its own with the move as cause."""
+    at = times.moment(after["effective_at"])
+    code = answer_by_system(before["state"], after["state"])
+    if code is not None and "enquiry" in after:
+        act = Act(event="answer_enquiry", actor=SYSTEM, refund=after["id"], params={"answer": code})
+        turn = Turn(draft=draft, act=act, case=after, policy=draft.policy_of(after))
+        with draft.entry(after, act.event, SYSTEM, at, kind="fact", params=act.params, cause=after["seq"]) as new:
+            answer(turn, new)
+    if before["state"] != after["state"]:
+        fall(draft, after["id"], [name for name in after["firsts"] if name != event], cause=after["seq"])
+
+
+def fall(draft: Draft, refund: str, events: list[str], *, cause: int) -> None:
+    """Let the first of two persons fall for these events; a payment that nobody confirmed is told to finance."""
+    for event in events:
+        case = draft.refunds[refund]
+        first = case["firsts"][event]
+        params = {"event": event, "name": first["name"], "first": first["seq"]}
+        at = times.moment(case["effective_at"])
+        with draft.entry(case, "first_fell", SYSTEM, at, kind="fact", params=params, cause=cause) as new:
+            del new["firsts"][event]
+            if event == "payout_settled":
+                draft.tell("staff_task", "PROOF_FELL", **params)

@@ -1,0 +1,104 @@
+"""Lapses: what a deadline does when its moment comes; none of them moves money."""
+
+from states import clocks, money, times
+from states.case import Case, Effect
+from states.chart import Situation
+from states.draft import SYSTEM, Draft
+from states.evidence import came_since
+from states.follow import follow_ups
+from states.negotiation import end_offer, standing_offer
+from states.refund_v1 import TABLE
+
+
+def situation_of(case: Case) -> Situation:
+    """Return what the guards of the chart may ask about a case."""
+    offer = standing_offer(case)
+    request = case.get("request")
+    return Situation(
+        in_appeal=case["instance"] == "appeal",
+        evidence_came=request is not None and bool(came_since(case, request["seq"])),
+        refund_part=offer is None or offer["amount"] > 0,
+    )
+
+
+def catch_up(draft: Draft) -> None:
+    """Apply every lapse up to now in order of due moment, then refund id, until nothing is due."""
+    first = len(draft.effects)
+    now = times.text(draft.now)
+    while True:
+        waiting = [(due[0], case["id"], due[1]) for case in draft.refunds.values() if (due := clocks.next_due(case))]
+        if not waiting or min(waiting)[0] > now:
+            break
+        _, refund, name = min(waiting)
+        _lapse(draft, draft.refunds[refund], name)
+    draft.effects[first:] = _latest(draft.effects[first:])
+
+
+def _lapse(draft: Draft, case: Case, name: str) -> None:
+    event, at = clocks.EVENTS[name], times.moment(case["deadlines"][name]["due_at"])
+    target = TABLE.target(case["state"], event, situation_of(case))
+    assert target is not None, f"{event} has no move from {case['state']}"
+    with draft.entry(case, event, SYSTEM, at, params={"deadline": name}) as new:
+        if target == case["state"]:
+            _remind(draft, new, name)
+        else:
+            clocks.change_state(draft, new, target, at)
+            _end(draft, new, event)
+    follow_ups(draft, case, new, event)
+
+
+def _remind(draft: Draft, case: Case, name: str) -> None:
+    """Tell a person, louder each time, and set the deadline again."""
+    lapsed = clocks.stand_again(draft, case, name)
+    due_at = case["deadlines"][name]["due_at"]
+    if name in ("review", "appeal_review"):
+        level = case["levels"].get(name, 0) + 1
+        case["levels"][name] = level
+        if level >= 2:
+            case["hold"] = True
+        draft.tell("staff_task", "HOLD" if level >= 2 else "ESCALATED", deadline=name, level=level, due_at=due_at)
+    elif name == "enquiry":
+        draft.tell("staff_task", "ESCALATED", deadline=name, level=lapsed, due_at=due_at)
+    else:
+        draft.tell("staff_task", "PAYOUT_OVERDUE", times=lapsed, due_at=due_at)
+
+
+def _end(draft: Draft, case: Case, event: str) -> None:
+    match event:
+        case "evidence_lapsed":
+            case.pop("request", None)
+            if case["state"].startswith("rejected"):
+                _evidence_missing(draft, case)
+        case "offer_lapsed":
+            end_offer(case, "lapsed")
+            draft.tell("buyer_message", "OFFER_LAPSED")
+        case "appeal_window_closed":
+            draft.tell("buyer_message", "APPEAL_WINDOW_CLOSED")
+        case "receipt_assumed":
+            draft.tell("buyer_message", "RECEIPT_ASSUMED")
+    if case["state"] in TABLE.final:
+        money.release(draft, case)
+
+
+def _evidence_missing(draft: Draft, case: Case) -> None:
+    case["rejection"] = {
+        "grounds": ["EVIDENCE_MISSING"], "seq": case["seq"], "at": case["effective_at"], "instance": case["instance"],
+    }  # fmt: skip
+    window = case["deadlines"].get("appeal_window")
+    draft.tell(
+        "buyer_message",
+        "REJECTED",
+        grounds=["EVIDENCE_MISSING"],
+        appeal_until=window["due_at"] if window else None,
+    )
+
+
+def _latest(effects: list[Effect]) -> list[Effect]:
+    """Drop messages that are overtaken within one catch-up: the last one to each side tells all."""
+    last = {(item.subject, item.kind): index for index, item in enumerate(effects)}
+    messages = ("buyer_message", "staff_task")
+    return [
+        item
+        for index, item in enumerate(effects)
+        if item.kind not in messages or last[(item.subject, item.kind)] == index
+    ]

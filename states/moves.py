@@ -1,0 +1,51 @@
+"""What a move is: who may ask for it, what blocks it, when two persons are needed, what it does."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from states.case import Blocker, Case
+from states.draft import Turn
+
+Guard = Callable[[Turn], Iterable[Blocker]]
+
+
+def nothing(turn: Turn, case: Case) -> None:
+    """Change nothing beyond what the chart and the deadlines do."""
+
+
+def never(turn: Turn) -> bool:
+    """Answer that one person is enough."""
+    return False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Move:
+    """One row of the moves table of the workflow, or one entry beside the chart.
+
+    `guards` return every blocker that can be judged; `apply` changes the copy of the case under the
+    entry and tells the effects; `states` are the leaves where an entry beside the chart is possible
+    (None: the chart says); `terms` are the parameters that two persons must agree on.
+    """
+
+    roles: frozenset[str]
+    guards: tuple[Guard, ...] = ()
+    apply: Callable[[Turn, Case], None] = nothing
+    two_persons: Callable[[Turn], bool] = never
+    deciding: bool = False
+    states: frozenset[str] | None = None
+    kind: str = "applied"
+
+
+def who(*roles: str) -> frozenset[str]:
+    """Name the roles of a move; a supervisor may do what an agent may."""
+    return frozenset(roles) | ({"supervisor"} if "agent" in roles else set())
+
+
+def text_required(code: str, *names: str) -> Guard:
+    """Make the guard of a text (one of `names`) that must not be empty."""
+
+    def guard(turn: Turn) -> list[Blocker]:
+        given = any(turn.has_text(name) for name in names) or not any(turn.asked(name) for name in names)
+        return [] if given else [Blocker(code=code)]
+
+    return guard

@@ -1,0 +1,145 @@
+"""Proofs from outside: a payment or its return is never refused; what does not match is kept and finance is told."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from states import money
+from states.case import Case
+from states.chart import phase_of
+from states.draft import Turn
+from states.moves import Move, who
+from states.payout import PAID, change_attempt, open_number, proof_given, proof_key
+
+EVENTS = ("payout_settled", "payout_reversed", "late_reversal")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sorted:
+    """What a proof turns out to be: a move, a fact already known, a stray payment or its return, or kept."""
+
+    kind: Literal["move", "late", "known", "stray", "stray_returned", "kept"]
+    why: str = ""
+    seq: int = 0
+
+
+def sort_proof(turn: Turn) -> Sorted:
+    """Sort a proof by what the refund knows of its number, its amount and its currency."""
+    case, event = turn.case, turn.act.event
+    kept = case.get("kept", {}).get(proof_key(event, turn.act.params))
+    if kept is not None:
+        return Sorted(kind="known", seq=kept)
+    item = case["attempts"].get(str(turn.given("number")))
+    if item is None:
+        return Sorted(kind="kept", why="UNKNOWN_NUMBER")
+    if turn.given("amount") != item["amount"]:
+        return Sorted(kind="kept", why="AMOUNT")
+    if turn.given("currency") != item["currency"]:
+        return Sorted(kind="kept", why="CURRENCY")
+    if event == "payout_settled":
+        return _sort_payment(case, item)
+    return _sort_return(case, event, str(turn.given("number")), item)
+
+
+def _sort_payment(case: Case, item: dict[str, object]) -> Sorted:
+    if item["state"] in PAID:
+        return Sorted(kind="known", seq=int(str(item["paid_seq"])))
+    present = "approval" in case and item["approval"] == case["approvals"]
+    return Sorted(kind="move" if present and phase_of(case["state"]) == "approved" else "stray")
+
+
+def _sort_return(case: Case, event: str, number: str, item: dict[str, object]) -> Sorted:
+    if item["state"] in ("reversed", "returned"):
+        return Sorted(kind="known", seq=int(str(item["returned_seq"])))
+    if item["state"] == "stray":
+        return Sorted(kind="stray_returned")
+    if event == "late_reversal":
+        if case["state"] == "paid_out.confirmed" and item["state"] == "settled":
+            return Sorted(kind="late")
+        return Sorted(kind="kept", why="STATE")
+    if case["state"] == "paid_out.settled" and item["state"] == "settled":
+        return Sorted(kind="move")
+    present = "approval" in case and item["approval"] == case["approvals"] and not item["void"]
+    if present and phase_of(case["state"]) == "approved" and open_number(case) in (None, number):
+        return Sorted(kind="move")
+    return Sorted(kind="kept", why="STATE")
+
+
+def _settled(turn: Turn, case: Case) -> None:
+    number = str(turn.given("number"))
+    other = open_number(case)
+    if other is not None and other != number:
+        change_attempt(case, other, state="unanswered")
+    change_attempt(case, number, state="settled", paid_seq=case["seq"], proof=turn.given("proof"))
+    money.to_settled(turn.draft, case, case["attempts"][number]["amount"])
+    money.release(turn.draft, case)
+    turn.draft.tell(
+        "buyer_message", "SETTLED", number=number, amount=case["settled"], currency=case["currency"],
+        channel=case["attempts"][number]["channel"], channel_number=turn.given("proof"),
+    )  # fmt: skip
+
+
+def _reversed(turn: Turn, case: Case) -> None:
+    """Take back what came back; a return that arrives before its payment only voids the number."""
+    number = str(turn.given("number"))
+    item = case["attempts"][number]
+    if item["state"] == "settled":
+        money.settle(turn.draft, case, -item["amount"])
+        money.reserve(turn.draft, case, item["amount"])
+    elif item["state"] == "open":
+        money.to_flight(turn.draft, case, -case["in_flight"])
+    paid_seq = item.get("paid_seq", case["seq"])
+    change_attempt(case, number, state="reversed", void=True, paid_seq=paid_seq, returned_seq=case["seq"])
+    turn.draft.tell("buyer_message", "PAYOUT_FAILED", number=number)
+    turn.draft.tell("staff_task", "PAYOUT_REVERSED", number=number)
+
+
+def keep(turn: Turn, case: Case, why: str) -> None:
+    """Keep a proof that does not match."""
+    kept = dict(case.get("kept", {}))
+    kept[proof_key(turn.act.event, turn.act.params)] = case["seq"]
+    case["kept"] = kept
+    turn.draft.tell("staff_task", "PROOF_KEPT", event=turn.act.event, number=turn.given("number"), why=why)
+
+
+def stray(turn: Turn, case: Case) -> None:
+    """Record on its number that a payment came which no present approval asked for."""
+    number = str(turn.given("number"))
+    change_attempt(case, number, state="stray", paid_seq=case["seq"], proof=turn.given("proof"))
+    amount = case["attempts"][number]["amount"]
+    turn.draft.tell("staff_task", "OVERPAID", number=number, amount=amount, currency=case["currency"])
+
+
+def stray_returned(turn: Turn, case: Case) -> None:
+    """Record on its number that a stray payment came back."""
+    change_attempt(case, str(turn.given("number")), state="returned", void=True, returned_seq=case["seq"])
+
+
+def count_stray(turn: Turn, kind: str) -> None:
+    """Count a stray payment, or its return, on the line: settled and excess both rise, or both fall."""
+    draft, refund = turn.draft, turn.case["id"]
+    amount = turn.given("amount") if kind == "stray" else -min(turn.given("amount"), draft.line["stray"])
+    event = "stray_payment" if kind == "stray" else "stray_payment_returned"
+    params = {"refund": refund, "number": turn.given("number"), "amount": abs(amount)}
+    with draft.line_entry(event, turn.actor, draft.now, params=params, occurred_at=turn.act.occurred_at) as line:
+        line["stray"] += amount
+        draft.ledger.settled += amount
+
+
+def late(turn: Turn, case: Case) -> None:
+    """Record a bounce after the end: settled goes down to left, finance is told."""
+    number = str(turn.given("number"))
+    item = case["attempts"][number]
+    change_attempt(case, number, state="reversed", void=True, returned_seq=case["seq"])
+    money.settle(turn.draft, case, -item["amount"])
+    case["late_reversal"] = {"number": number, "amount": item["amount"], "seq": case["seq"]}
+    turn.draft.tell("staff_task", "LATE_REVERSAL", number=number, amount=item["amount"], currency=case["currency"])
+
+
+MOVES = {
+    "payout_settled": Move(
+        roles=who("channel", "finance"), guards=(proof_given,), apply=_settled,
+        two_persons=lambda turn: turn.actor.role == "finance",
+    ),
+    "payout_reversed": Move(roles=who("channel", "finance"), guards=(proof_given,), apply=_reversed),
+    "late_reversal": Move(roles=who("channel", "finance"), guards=(proof_given,), apply=late, kind="fact"),
+}  # fmt: skip
