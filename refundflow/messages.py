@@ -15,12 +15,8 @@ class Sentence(NamedTuple):
 
 BLOCKERS: Mapping[str, Sentence] = {
     # general
-    "WRONG_STATE": Sentence(
-        "this is not possible while the refund is {state}", "退款处于 {state}，不能进行此操作"
-    ),
-    "KEY_REUSED": Sentence(
-        "this key was already used for another request: {event}", "该幂等键已用于另一请求：{event}"
-    ),
+    "WRONG_STATE": Sentence("this is not possible while the refund is {state}", "退款处于 {state}，不能进行此操作"),
+    "KEY_REUSED": Sentence("this key was already used for another request: {event}", "该幂等键已用于另一请求：{event}"),
     "SECOND_PERSON_NEEDED": Sentence(
         "a second person is needed: {first} cannot be both", "需要另一人复核：{first} 不能兼任两人"
     ),
@@ -52,9 +48,7 @@ BLOCKERS: Mapping[str, Sentence] = {
     "REASON_NOT_FOR_PRODUCT": Sentence(
         "the reason {reason} does not apply to {product}", "原因 {reason} 不适用于商品类型 {product}"
     ),
-    "ALREADY_CONSUMED": Sentence(
-        "the goods are consumed (usage: {usage})", "商品已消耗（使用状态：{usage}）"
-    ),
+    "ALREADY_CONSUMED": Sentence("the goods are consumed (usage: {usage})", "商品已消耗（使用状态：{usage}）"),
     "TEXT_REQUIRED": Sentence("a text is required", "必须填写说明"),
     "AMOUNT_NOT_POSITIVE": Sentence(
         "the amount must be above zero, not {amount:money}", "金额必须大于零，而非 {amount:money}"
@@ -100,17 +94,13 @@ BLOCKERS: Mapping[str, Sentence] = {
     "FILE_TOO_LARGE": Sentence(
         "the file has {size} bytes, at most {limit} are accepted", "文件 {size} 字节，上限 {limit} 字节"
     ),
-    "TOO_MANY_FILES": Sentence(
-        "{count} files, at most {limit} are accepted", "{count} 个文件，上限 {limit} 个"
-    ),
+    "TOO_MANY_FILES": Sentence("{count} files, at most {limit} are accepted", "{count} 个文件，上限 {limit} 个"),
     "REASON_REQUIRED": Sentence("a reason is required", "必须说明理由"),
     # offers
     "OFFER_ROUNDS_USED": Sentence(
         "{used} of {limit} rounds of offers are used", "协商已进行 {used} 轮，上限 {limit} 轮"
     ),
-    "AMOUNT_NEGATIVE": Sentence(
-        "the amount must not be below zero: {amount:money}", "金额不得为负：{amount:money}"
-    ),
+    "AMOUNT_NEGATIVE": Sentence("the amount must not be below zero: {amount:money}", "金额不得为负：{amount:money}"),
     "AMOUNT_EXCEEDS_CLAIM": Sentence(
         "{amount:money} is more than the claim of {limit:money}", "{amount:money} 超过申请金额 {limit:money}"
     ),
@@ -119,23 +109,19 @@ BLOCKERS: Mapping[str, Sentence] = {
         "a compensation of {amount:money} is above the limit of {limit:money}",
         "补偿 {amount:money} 超过上限 {limit:money}",
     ),
-    "COUNTER_ALREADY_MADE": Sentence(
-        "offer {offer} was already answered by a counter-offer", "报价 {offer} 已有还价"
-    ),
+    "COUNTER_ALREADY_MADE": Sentence("offer {offer} was already answered by a counter-offer", "报价 {offer} 已有还价"),
     "OFFER_NOT_STANDING": Sentence(
         "offer {named} does not stand; the standing one is {standing}",
         "报价 {named} 已失效；当前有效的是 {standing}",
     ),
-    "OWN_OFFER": Sentence(
-        "nobody accepts or declines his own offer ({offer})", "不能接受或拒绝自己的报价（{offer}）"
-    ),
+    "OWN_OFFER": Sentence("nobody accepts or declines his own offer ({offer})", "不能接受或拒绝自己的报价（{offer}）"),
     "USAGE_CHANGED": Sentence(
         "the usage was {then} when the offer was made and is {now} now", "报价时使用状态为 {then}，现为 {now}"
     ),
     # deciding
     "PARTLY_USED": Sentence(
-        "partly used: offer the pro-rata amount of {pro_rata:money} instead of approving the whole",
-        "已部分使用：请按比例 {pro_rata:money} 协商，不能全额通过",
+        "partly used: offer the pro-rata amount of {pro_rata_minor:money} instead of approving the whole",
+        "已部分使用：请按比例 {pro_rata_minor:money} 协商，不能全额通过",
     ),
     "ALREADY_ACTIVATED": Sentence("the goods are activated", "商品已激活"),
     "ABOVE_SMALL_CLAIM": Sentence(
@@ -146,6 +132,9 @@ BLOCKERS: Mapping[str, Sentence] = {
     "CHARGEBACK_SEEN": Sentence("there was a chargeback on this order line", "该订单行曾有拒付"),
     "GROUND_REQUIRED": Sentence("at least one ground is required", "至少给出一条理由代码"),
     "UNKNOWN_GROUND": Sentence("no such ground: {grounds}", "没有此理由代码：{grounds}"),
+    "EVIDENCE_UNREAD": Sentence(
+        "there are {count} pieces of evidence that a person must read first", "有 {count} 份证据须先由人阅读"
+    ),
     "NO_NEW_GROUND": Sentence(
         "an appeal needs evidence given since the rejection, or an argument of at least a sentence",
         "申诉须有驳回后提交的新证据，或至少一句理由",
@@ -163,13 +152,9 @@ BLOCKERS: Mapping[str, Sentence] = {
         "付款证明等待第二人确认（第一人：{first}）",
     ),
     "PROOF_REQUIRED": Sentence("a proof is required", "必须提供证明"),
-    "FAILURE_NOT_LASTING": Sentence(
-        "time will lift this failure; it is no refusal", "该失败会随时间解除，不是拒绝"
-    ),
+    "FAILURE_NOT_LASTING": Sentence("time will lift this failure; it is no refusal", "该失败会随时间解除，不是拒绝"),
     "NUMBER_VOID": Sentence("the number {number} is void", "号码 {number} 已作废"),
-    "RETRIES_USED": Sentence(
-        "{used} of {limit} automatic retries are used", "自动重试已用 {used} 次，上限 {limit} 次"
-    ),
+    "RETRIES_USED": Sentence("{used} of {limit} automatic retries are used", "自动重试已用 {used} 次，上限 {limit} 次"),
     "NUMBER_NOT_VOID": Sentence(
         "these numbers may still pay, and must be void first: {numbers}",
         "以下号码仍可能付款，须先作废：{numbers}",
@@ -177,6 +162,9 @@ BLOCKERS: Mapping[str, Sentence] = {
     "CHANNEL_REQUIRED": Sentence("name the channel of the new payout", "请指明新的付款渠道"),
     "UNKNOWN_NUMBER": Sentence("no such payout number: {number}", "没有此付款号码：{number}"),
     "NUMBER_IN_FLIGHT": Sentence("the number {number} is in flight", "号码 {number} 正在付款中"),
+    "MANUAL_CHANNEL": Sentence(
+        "{channel} is paid by hand, never by the system", "{channel} 只能人工付款，系统不会自动付款"
+    ),
     "NUMBER_PAID": Sentence("the number {number} has paid", "号码 {number} 已付款"),
     # the rest
     "ENQUIRY_OPEN": Sentence("an enquiry is already open", "已有未答复的查询"),
@@ -188,6 +176,7 @@ BLOCKERS: Mapping[str, Sentence] = {
         "{deadline} cannot be extended like this; at the latest to {latest}",
         "{deadline} 不能如此延长；最晚至 {latest}",
     ),
+    "OUTCOME_REQUIRED": Sentence("say how it ended: {allowed}", "须说明结果：{allowed}"),
     "NO_EXCESS": Sentence("the order line has no excess", "该订单行没有超额"),
 }
 
