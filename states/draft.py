@@ -134,7 +134,7 @@ class Draft:
                 seq=self._open_seq,
                 params=params,
                 effective_at=self._open_at,
-            )  # fmt: skip
+            )
         )
 
     def tell_about(self, case: Case, kind: str, code: str, at: datetime, **params: Json) -> None:
@@ -196,7 +196,7 @@ class Draft:
                 cause=cause,
                 blockers=blockers,
                 occurred_at=occurred_at,
-            )  # fmt: skip
+            )
         )
 
 

@@ -240,7 +240,7 @@ _ANY_WITH_ATTEMPTS = frozenset(
         "paid_out.settled",
         "paid_out.confirmed",
         "withdrawn",
-    }  # fmt: skip
+    }
 )
 
 MOVES = {
@@ -248,7 +248,8 @@ MOVES = {
         roles=who("system"), guards=(_channel_rules, _covered, _no_proof_pending), apply=_dispatch
     ),
     "payout_refused": Move(
-        roles=who("channel", "finance", "system"), guards=(proof_given, _refusal_fits, _no_proof_pending), apply=_refused
+        roles=who("channel", "finance", "system"), guards=(proof_given, _refusal_fits, _no_proof_pending),
+        apply=_refused,
     ),
     "retry_payout": Move(roles=who("finance", "system"), guards=(_retry, _no_proof_pending), apply=_retried),
     "reroute_payout": Move(
