@@ -198,7 +198,8 @@ def new_case(turn: Turn) -> Case:
         id=f"{line['order_id']}-{line['line']}-{number}", order_id=line["order_id"], line=line["line"], chart=CHART,
         policy=turn.policy.version, state=TABLE.initial, seq=0, effective_at="", submitted_at=times.text(turn.now),
         buyer=line["buyer"], parties=[], reason=str(turn.given("reason")), usage=line["usage"],
-        currency=line["currency"], claimed=0, reserved=0, in_flight=0, settled=0, approved=0, instance="review", channel=line["channel"],
+        currency=line["currency"], claimed=0, reserved=0, in_flight=0, settled=0, approved=0,
+        instance="review", channel=line["channel"],
         deadlines={}, left={}, levels={}, evidence={}, rounds={}, offers={}, decided={}, approvals=0, firsts={},
         attempts={}, flags={},
     )  # fmt: skip

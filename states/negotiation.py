@@ -129,7 +129,8 @@ def _offer(turn: Turn, case: Case) -> None:
     offer = _put_offer(turn, case, counter=False)
     turn.draft.tell(
         "buyer_message", "OFFER_MADE", offer=case["standing"], amount=offer["amount"],
-        compensation=offer["compensation"], currency=case["currency"], usage=offer["usage"], due_at=case["deadlines"]["offer"]["due_at"],
+        compensation=offer["compensation"], currency=case["currency"], usage=offer["usage"],
+        due_at=case["deadlines"]["offer"]["due_at"],
         pro_rata_minor=pro_rata_amount(turn.line, case["effective_at"]),
     )  # fmt: skip
 
