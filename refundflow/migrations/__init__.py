@@ -6,15 +6,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import URL, Connection, NullPool, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 
-from refundflow.errors import BadInput, SchemaTooNew
+from refundflow.errors import BadInput, Misconfigured, NotInitialised, SchemaTooNew
 from refundflow.migrations.guards import assert_guards
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-__all__ = ["HEAD", "REVISIONS", "Revision", "assert_guards", "connect", "parse", "pending", "upgrade"]
+__all__ = [
+    "HEAD",
+    "REVISIONS",
+    "Revision",
+    "assert_guards",
+    "connect",
+    "parse",
+    "pending",
+    "require_current",
+    "upgrade",
+]
 
 # Every revision from the first to the newest; a test compares them with the files in versions/.
 REVISIONS = ("0001",)
@@ -52,14 +62,25 @@ def parse(url: str) -> URL:
 
 
 @contextmanager
-def connect(url: str) -> Iterator[Connection]:
-    """Open one connection in one transaction; the writer's lock is taken at once on SQLite."""
+def connect(url: str, *, write: bool = False) -> Iterator[Connection]:
+    """Open one connection in one transaction; to `write` takes the writers' lock of SQLite at once.
+
+    Raises:
+        Misconfigured: the database cannot be reached.
+    """
     parsed = parse(url)
-    arguments = {"isolation_level": None, "timeout": 30} if parsed.drivername == "sqlite" else {}
+    sqlite = parsed.drivername == "sqlite"
+    arguments = {"isolation_level": None, "timeout": 30} if sqlite else {}
     engine = create_engine(parsed, poolclass=NullPool, connect_args=arguments)
-    if parsed.drivername == "sqlite":
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    with engine.begin() as connection:
+    if sqlite:
+        begin = "BEGIN IMMEDIATE" if write else "BEGIN"
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    try:
+        opened = engine.connect()
+    except OperationalError as problem:
+        where = parsed.render_as_string(hide_password=True)
+        raise Misconfigured(f"cannot reach the database {where}: {problem.orig}", field="url") from problem
+    with opened as connection, connection.begin():
         yield connection
 
 
@@ -75,6 +96,26 @@ def pending(url: str) -> tuple[Revision, ...]:
         return _after(_current(connection))
 
 
+def require_current(url: str) -> None:
+    """Check that the schema is the one of this version.
+
+    Raises:
+        NotInitialised: there is no schema, or an older one.
+        SchemaTooNew: the database was made by a newer version.
+    """
+    current = None
+    if not _missing_file(url):
+        with connect(url) as connection:
+            current = _current(connection)
+    if current is None:
+        where = parse(url).render_as_string(hide_password=True)
+        raise NotInitialised(f"{where} is not initialised: run refundflow init")
+    if current not in REVISIONS:
+        raise _too_new(current)
+    if current != HEAD:
+        raise NotInitialised(f"the database has schema {current}, not {HEAD}: run refundflow upgrade")
+
+
 def upgrade(url: str) -> tuple[Revision, ...]:
     """Apply all pending revisions in one transaction and check the guards; return what was applied.
 
@@ -84,7 +125,7 @@ def upgrade(url: str) -> tuple[Revision, ...]:
     """
     from alembic import command
 
-    with connect(url) as connection:
+    with connect(url, write=True) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         steps = _after(_current(connection))
@@ -108,11 +149,15 @@ def _current(connection: Connection) -> str | None:
     return found
 
 
+def _too_new(current: str) -> SchemaTooNew:
+    return SchemaTooNew(f"the database has schema {current}; this refundflow knows up to {HEAD}")
+
+
 def _after(current: str | None) -> tuple[Revision, ...]:
     from alembic.script import ScriptDirectory
 
     if current is not None and current not in REVISIONS:
-        raise SchemaTooNew(f"the database has schema {current}; this refundflow knows up to {HEAD}")
+        raise _too_new(current)
     names = REVISIONS[REVISIONS.index(current) + 1 :] if current else REVISIONS
     scripts = ScriptDirectory.from_config(_configuration())
     return tuple(Revision(name, scripts.get_revision(name).doc.rstrip(".")) for name in names)

@@ -1,0 +1,34 @@
+"""The only door to the database: short transactions over compiled statements, and what they read and write."""
+
+from refundflow.store.connections import Conflict
+from refundflow.store.entries import REGISTER_ORDER
+from refundflow.store.rows import (
+    FIRST_PREVIOUS,
+    EffectId,
+    EffectRow,
+    Head,
+    PaymentFacts,
+    PayoutRow,
+    Sealed,
+    StaffRow,
+    Stored,
+    StoredEntry,
+)
+from refundflow.store.store import Store, Tx
+
+__all__ = [
+    "FIRST_PREVIOUS",
+    "REGISTER_ORDER",
+    "Conflict",
+    "EffectId",
+    "EffectRow",
+    "Head",
+    "PaymentFacts",
+    "PayoutRow",
+    "Sealed",
+    "StaffRow",
+    "Store",
+    "Stored",
+    "StoredEntry",
+    "Tx",
+]

@@ -1,0 +1,236 @@
+"""The two databases as the store sees them: how to connect, begin and lock, which errors mean "try again"."""
+
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol, cast
+
+from sqlalchemy import URL
+from sqlalchemy.sql.base import Executable
+
+from refundflow.errors import Misconfigured
+from refundflow.store.statements import DialectName, compiled, compiled_once
+
+Row = Sequence[Any]
+Connection = Any  # sqlite3.Connection or psycopg.Connection: both have execute(text, values) → cursor
+WAIT_SECONDS = 10.0  # for a lock, before a writer gives up as busy
+
+
+class Conflict(Exception):
+    """Say that others were in the way and nothing was done, so that the whole act may be tried again.
+
+    `reason` is "changed" when somebody else was first, "busy" when a lock did not come free.
+    """
+
+    def __init__(self, reason: Literal["changed", "busy"], detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+
+
+class Step(NamedTuple):
+    """One write of a batch and how many rows it must touch; None: any number."""
+
+    statement: Executable
+    values: Mapping[str, Any]
+    touches: int | None = None
+
+
+class Session:
+    """One driver connection inside one transaction."""
+
+    def __init__(self, connection: Connection, dialect: DialectName) -> None:
+        self._connection, self.dialect = connection, dialect
+
+    def rows(self, statement: Executable, **values: Any) -> list[Row]:
+        """Return all rows that a statement answers with."""
+        return cast(list[Row], self._execute(statement, values).fetchall())
+
+    def one(self, statement: Executable, **values: Any) -> Row | None:
+        """Return the only or first row, None where there is none."""
+        return cast("Row | None", self._execute(statement, values).fetchone())
+
+    def ask(self, statement: Executable) -> list[Row]:
+        """Return the rows of a statement that was built for this one question, values included."""
+        made, values = compiled(statement, self.dialect)
+        return cast(list[Row], self._connection.execute(made, values).fetchall())
+
+    def run(self, statement: Executable, **values: Any) -> int:
+        """Run a write; return how many rows it touched."""
+        return cast(int, self._execute(statement, values).rowcount)
+
+    def batch(self, steps: Sequence[Step]) -> None:
+        """Run writes in order.
+
+        Raises:
+            Conflict: a step touched another number of rows than it must.
+        """
+        for step in steps:
+            touched = self._execute(step.statement, step.values).rowcount
+            if step.touches is not None and touched != step.touches:
+                raise Conflict("changed", f"{touched} rows instead of {step.touches}")
+
+    def _execute(self, statement: Executable, values: Mapping[str, Any]) -> Any:
+        text, own = compiled_once(statement, self.dialect)
+        return self._connection.execute(text, {**own, **values} if own else values)
+
+
+class Database(Protocol):
+    """What the store needs of a kind of database."""
+
+    dialect: DialectName
+
+    def connect(self) -> Connection:
+        """Open a driver connection on which every statement commits by itself until a transaction begins."""
+        ...
+
+    def transaction(self, connection: Connection, *, write: bool) -> AbstractContextManager[None]:
+        """Run one transaction: committed at the end, rolled back by an exception."""
+        ...
+
+    def conflict(self, problem: BaseException) -> Conflict | None:
+        """Read a driver's error as a conflict, None where trying again would not help."""
+        ...
+
+    def broken(self, connection: Connection) -> bool:
+        """Tell whether the connection is of no more use."""
+        ...
+
+
+class SqliteDatabase:
+    """An SQLite file in WAL mode, full synchronous; writers queue at a lock file before `BEGIN IMMEDIATE`."""
+
+    dialect: DialectName = "sqlite"
+
+    def __init__(self, url: URL) -> None:
+        self._path = str(url.database)
+
+    def connect(self) -> sqlite3.Connection:
+        """Open the file; it must exist."""
+        connection = sqlite3.connect(
+            f"file:{_quoted(self._path)}?mode=rw",
+            uri=True, isolation_level=None, check_same_thread=False, timeout=WAIT_SECONDS, cached_statements=256,
+        )  # fmt: skip
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        return connection
+
+    @contextmanager
+    def transaction(self, connection: sqlite3.Connection, *, write: bool) -> Iterator[None]:
+        """Run one transaction: committed at the end, rolled back by an exception."""
+        if not write:
+            connection.execute("PRAGMA query_only = ON")
+            try:
+                with _begun(connection, "BEGIN"):
+                    yield
+            finally:
+                connection.execute("PRAGMA query_only = OFF")
+            return
+        with self._locked(), _begun(connection, "BEGIN IMMEDIATE"):
+            yield
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the writers' lock: SQLite alone lets some of several processes wait for seconds."""
+        lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            _acquire(lock)
+            yield
+        finally:
+            os.close(lock)
+
+    def conflict(self, problem: BaseException) -> Conflict | None:
+        """Read a locked file as busy, a key that exists as changed."""
+        if not isinstance(problem, sqlite3.Error):
+            return None
+        code = getattr(problem, "sqlite_errorcode", None) or 0
+        if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return Conflict("busy", str(problem))
+        exists = code in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+        if exists or (code == sqlite3.SQLITE_CONSTRAINT_TRIGGER and "entry exists" in str(problem)):
+            return Conflict("changed", str(problem))
+        return None
+
+    def broken(self, connection: sqlite3.Connection) -> bool:
+        """Answer that a file does not break."""
+        return False
+
+
+class PostgresDatabase:
+    """A PostgreSQL server: READ COMMITTED for writes, one read-only snapshot for reads."""
+
+    dialect: DialectName = "postgresql"
+
+    def __init__(self, url: URL) -> None:
+        try:
+            import psycopg
+        except ImportError as problem:
+            raise Misconfigured("PostgreSQL needs the extra: pip install 'refundflow[postgres]'") from problem
+        self._driver = psycopg
+        self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        again = psycopg.errors
+        self._changed = (again.SerializationFailure, again.DeadlockDetected, again.UniqueViolation)
+
+    def connect(self) -> Connection:
+        """Open a connection that commits every statement by itself until a transaction begins."""
+        connection = self._driver.connect(self._conninfo, autocommit=True)
+        connection.execute(f"SET lock_timeout = {int(WAIT_SECONDS * 1000)}")
+        return connection
+
+    @contextmanager
+    def transaction(self, connection: Connection, *, write: bool) -> Iterator[None]:
+        """Run one transaction: committed at the end, rolled back by an exception."""
+        kind = "READ COMMITTED READ WRITE" if write else "REPEATABLE READ READ ONLY"
+        with _begun(connection, f"BEGIN ISOLATION LEVEL {kind}"):
+            yield
+
+    def conflict(self, problem: BaseException) -> Conflict | None:
+        """Read a lost race as changed, a lock that did not come free as busy."""
+        if isinstance(problem, self._changed):
+            return Conflict("changed", str(problem))
+        if isinstance(problem, self._driver.errors.LockNotAvailable):
+            return Conflict("busy", str(problem))
+        return None
+
+    def broken(self, connection: Connection) -> bool:
+        """Tell whether the server is gone from it."""
+        return bool(connection.closed)
+
+
+def database_of(url: URL) -> Database:
+    """Choose the kind of database by the URL."""
+    return SqliteDatabase(url) if url.get_backend_name() == "sqlite" else PostgresDatabase(url)
+
+
+@contextmanager
+def _begun(connection: Connection, begin: str) -> Iterator[None]:
+    connection.execute(begin)
+    try:
+        yield
+    except BaseException:
+        if not getattr(connection, "closed", False):
+            connection.rollback()
+        raise
+    connection.execute("COMMIT")
+
+
+def _acquire(lock: int) -> None:
+    """Take the lock, at most after `WAIT_SECONDS`."""
+    end = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as problem:
+            if time.monotonic() > end:
+                raise Conflict("busy", "the lock of the writers did not come free") from problem
+            time.sleep(0.0005)
+        else:
+            return
+
+
+def _quoted(path: str) -> str:
+    return Path(path).absolute().as_posix().replace("%", "%25").replace("?", "%3f").replace("#", "%23")

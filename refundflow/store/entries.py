@@ -1,0 +1,107 @@
+"""Reading chains: one, all of them, or the entry that answered a key."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from sqlalchemy import bindparam, desc, func, select, tuple_
+
+from refundflow.store.connections import Conflict, Row, Session, Step
+from refundflow.store.moves import INSERT_ENTRY, entry_columns
+from refundflow.store.rows import FIRST_PREVIOUS, Head, Sealed, StoredEntry
+from refundflow.store.statements import select_where
+from refundflow.store.values import moment
+from refundflow.tables import Transition, table_of
+
+REGISTER_ORDER = ""  # the order id of chains that belong to no order
+Register = Literal["staff", "calendar"]
+PAGE = 500
+
+_ENTRY = table_of(Transition)
+_COLUMNS = tuple(column.name for column in _ENTRY.c)
+_CHAIN = (_ENTRY.c.order_id == bindparam("order_id")) & (_ENTRY.c.subject == bindparam("subject"))
+READ_CHAIN = (
+    select(_ENTRY)
+    .where(_CHAIN, _ENTRY.c.seq > bindparam("after_seq"), _ENTRY.c.seq <= bindparam("upto"))
+    .order_by(_ENTRY.c.seq)
+)
+READ_HEAD = select(_ENTRY.c.seq, _ENTRY.c.hash).where(_CHAIN).order_by(desc(_ENTRY.c.seq)).limit(1)
+READ_BY_KEY = select_where(Transition, "order_id", "key_scope", "key")
+READ_LOG = select(_ENTRY).where(_ENTRY.c.gid > bindparam("after_gid")).order_by(_ENTRY.c.gid).limit(bindparam("page"))
+_PLACE = tuple_(_ENTRY.c.order_id, _ENTRY.c.subject)
+READ_SUBJECTS = (
+    select(_ENTRY.c.order_id, _ENTRY.c.subject)
+    .where(tuple_(bindparam("order_id"), bindparam("subject")) < _PLACE)
+    .group_by(_ENTRY.c.order_id, _ENTRY.c.subject)
+    .order_by(_ENTRY.c.order_id, _ENTRY.c.subject)
+    .limit(bindparam("page"))
+)
+COUNT_ENTRIES = select(func.count()).select_from(_ENTRY)
+_NO_END = 2**62
+
+
+class Entries:
+    """Reading chains and adding to those of the registers."""
+
+    session: Session
+
+    def entries(self, subject: str, *, order_id: str, after_seq: int = 0, upto: int | None = None) -> list[StoredEntry]:
+        """Return the entries of a chain in order, those with `after_seq` < seq ≤ `upto`."""
+        rows = self.session.rows(
+            READ_CHAIN, order_id=order_id, subject=subject, after_seq=after_seq, upto=_NO_END if upto is None else upto
+        )
+        return [entry_of(row) for row in rows]
+
+    def entry_by_key(self, order_id: str, key_scope: str, key: str) -> StoredEntry | None:
+        """Return the entry that used up an idempotency key."""
+        row = self.session.one(READ_BY_KEY, order_id=order_id, key_scope=key_scope, key=key)
+        return entry_of(row) if row else None
+
+    def all_entries(self, *, after_gid: int = 0, limit: int | None = None) -> Iterator[StoredEntry]:
+        """Yield all entries in the order in which they were numbered, at most `limit`.
+
+        Whole within one `read()`. On PostgreSQL a later snapshot may show entries with smaller numbers.
+        """
+        left = limit
+        while left is None or left > 0:
+            page = PAGE if left is None else min(PAGE, left)
+            rows = self.session.rows(READ_LOG, after_gid=after_gid, page=page)
+            yield from (entry_of(row) for row in rows)
+            if len(rows) < page:
+                return
+            after_gid = rows[-1][0]
+            left = None if left is None else left - page
+
+    def subjects(self) -> Iterator[tuple[str, str]]:
+        """Yield (order id, subject) of every chain, in order."""
+        place: tuple[str, str] = ("", "")
+        while rows := self.session.rows(READ_SUBJECTS, order_id=place[0], subject=place[1], page=PAGE):
+            yield from ((row[0], row[1]) for row in rows)
+            place = (rows[-1][0], rows[-1][1])
+
+    def count_entries(self) -> int:
+        """Count the entries of all chains."""
+        row = self.session.one(COUNT_ENTRIES)
+        return int(row[0]) if row else 0
+
+    def head(self, order_id: str, subject: str) -> Head:
+        """Return number and hash of the newest entry of a chain; (0, zeros) where there is none."""
+        row = self.session.one(READ_HEAD, order_id=order_id, subject=subject)
+        return Head(row[0], row[1]) if row else Head(0, FIRST_PREVIOUS)
+
+    def append_register_entry(self, subject: Register, sealed: Sealed) -> None:
+        """Add an entry to the chain of a register.
+
+        Raises:
+            Conflict: the chain went on since its head was read.
+        """
+        if self.head(REGISTER_ORDER, subject).seq != sealed.entry.seq - 1:
+            raise Conflict("changed", f"the chain {subject}")
+        self.session.batch([Step(INSERT_ENTRY, entry_columns(REGISTER_ORDER, sealed))])
+
+
+def entry_of(row: Row) -> StoredEntry:
+    """Read a row of the table of entries."""
+    values: dict[str, Any] = dict(zip(_COLUMNS, row, strict=True))
+    values["effective_at"] = moment(values["effective_at"])
+    values["recorded_at"] = moment(values["recorded_at"])
+    return StoredEntry(**values)

@@ -1,0 +1,144 @@
+"""The values that pass between the store and its callers."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple, Self, cast
+
+from states.case import Aggregate, Entry, line_subject
+
+Json = Any
+FIRST_PREVIOUS = "0" * 64  # what the first entry of a chain holds instead of the hash of the one before
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sealed:
+    """An entry as it is stored: its canonical body, the hash of that, and what is kept beside them.
+
+    `fingerprint` is set for a refusal and tells whether the next one is the same.
+    """
+
+    entry: Entry
+    body: bytes
+    hash: str
+    recorded_at: datetime
+    key: str | None = None
+    key_scope: str | None = None
+    request_hash: str | None = None
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredEntry:
+    """One entry as read back; the columns repeat what `body` says."""
+
+    gid: int
+    order_id: str
+    subject: str
+    seq: int
+    kind: str
+    event: str
+    before: str | None
+    after: str | None
+    effective_at: datetime
+    recorded_at: datetime
+    actor_role: str
+    actor_name: str
+    key_scope: str | None
+    key: str | None
+    request_hash: str | None
+    body: bytes
+    hash: str
+
+    def parsed(self) -> dict[str, Json]:
+        """Read the body; it is parsed anew at each call."""
+        return cast(dict[str, Json], json.loads(self.body))
+
+
+@dataclass(kw_only=True, slots=True)
+class Stored:
+    """An order line as read, with what the next commit needs of each chain (by subject)."""
+
+    aggregate: Aggregate
+    versions: dict[str, int] = field(default_factory=dict)
+    heads: dict[str, str] = field(default_factory=dict)
+    refusals: dict[str, str | None] = field(default_factory=dict)
+    repeats: dict[str, int] = field(default_factory=dict)
+    warned: dict[str, str | None] = field(default_factory=dict)
+
+    @classmethod
+    def opening(cls, aggregate: Aggregate) -> Self:
+        """Stand for a line that is not in the database yet."""
+        return cls(aggregate=aggregate)
+
+    @property
+    def subject(self) -> str:
+        """Name the chain of the line."""
+        return line_subject(self.aggregate.line["order_id"], self.aggregate.line["line"])
+
+
+class EffectId(NamedTuple):
+    """The name of an effect that has not left yet."""
+
+    order_id: str
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EffectRow:
+    """What must still leave the process, and how often that was tried."""
+
+    id: EffectId
+    subject: str
+    seq: int
+    kind: str
+    code: str
+    params: Mapping[str, Json]
+    effective_at: datetime
+    recorded_at: datetime
+    tries: int
+    next_try_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PayoutRow:
+    """One payout number with its parameters; `asked` counts how often its outcome was asked for."""
+
+    order_id: str
+    number: str
+    refund: str
+    payment_no: str
+    channel: str
+    amount: int
+    currency: str
+    state: str
+    void: bool
+    dispatched_at: datetime | None
+    asked: int
+    next_ask_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaymentFacts:
+    """What was sent out on one channel payment, over all lines: how many numbers, the last one when."""
+
+    count: int
+    last_dispatched_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StaffRow:
+    """One registered person; `document` is what the chain "staff" says of him, limits included."""
+
+    name: str
+    roles: tuple[str, ...]
+    active: bool
+    document: Mapping[str, Json] = field(default_factory=dict)
+
+
+class Head(NamedTuple):
+    """The newest entry of a chain: its number (0: none yet) and hash."""
+
+    seq: int
+    hash: str

@@ -1,0 +1,70 @@
+"""Statements built from the tables and compiled to text once; the drivers run the text."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Literal
+
+from sqlalchemy import BindParameter, Dialect, Select, bindparam, insert, select, update
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.dialects.postgresql import psycopg
+from sqlalchemy.sql.base import Executable
+from sqlmodel import SQLModel
+
+from refundflow.tables import table_of
+
+DialectName = Literal["sqlite", "postgresql"]
+Bound = dict[str, BindParameter[Any]]
+
+_DIALECTS: Mapping[str, Dialect] = {
+    "sqlite": sqlite.dialect(paramstyle="named"),
+    "postgresql": psycopg.dialect(),  # type: ignore[no-untyped-call]
+}
+
+
+def compiled(statement: Executable, dialect: DialectName) -> tuple[str, dict[str, Any]]:
+    """Compile a statement to text, and the values that it brings itself; the others are bound by name."""
+    made = statement.compile(  # type: ignore[attr-defined]
+        dialect=_DIALECTS[dialect], compile_kwargs={"render_postcompile": True}
+    )
+    required = {name for name, bind in made.binds.items() if bind.required}
+    values = made.construct_params(_check=False)
+    return str(made), {name: value for name, value in values.items() if name not in required}
+
+
+@cache
+def compiled_once(statement: Executable, dialect: DialectName) -> tuple[str, dict[str, Any]]:
+    """Compile a statement that lives as long as the process."""
+    return compiled(statement, dialect)
+
+
+def select_where(model: type[SQLModel], *by: str, lock: bool = False) -> Select[Any]:
+    """Select all columns of the rows whose columns `by` equal the parameters of the same names."""
+    table = table_of(model)
+    statement = select(table).where(*(table.c[name] == bindparam(name) for name in by))
+    return statement.with_for_update() if lock else statement
+
+
+def insert_row(model: type[SQLModel], *, without: tuple[str, ...] = ()) -> Executable:
+    """Insert one row; the database numbers the columns `without`."""
+    table = table_of(model)
+    values: Bound = {column.name: bindparam(column.name) for column in table.c if column.name not in without}
+    return insert(table).values(values).inline()
+
+
+def insert_or(model: type[SQLModel], *, update: tuple[str, ...] = ()) -> Executable:
+    """Insert one row; where its key is there already, change the columns `update`, or nothing."""
+    table = table_of(model)
+    # both dialects understand it: SQLite took ON CONFLICT over from PostgreSQL
+    statement = upsert(table).values({column.name: bindparam(column.name) for column in table.c})
+    if not update:
+        return statement.on_conflict_do_nothing(index_elements=list(table.primary_key))
+    changed = {name: statement.excluded[name] for name in update}
+    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed)
+
+
+def update_where(model: type[SQLModel], by: Mapping[str, str], changes: tuple[str, ...]) -> Executable:
+    """Change columns to the parameters of their names where each column of `by` equals its parameter."""
+    table = table_of(model)
+    conditions = [table.c[name] == bindparam(parameter, type_=table.c[name].type) for name, parameter in by.items()]
+    return update(table).where(*conditions).values({name: bindparam(name) for name in changes})

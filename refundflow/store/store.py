@@ -1,0 +1,148 @@
+"""The store: a pool of driver connections, and the transactions that the service runs on them."""
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Self
+
+from sqlalchemy import URL, func, select
+from sqlalchemy.pool import QueuePool
+
+from refundflow import migrations
+from refundflow.clock import utc_now
+from refundflow.errors import BadInput, NotInitialised
+from refundflow.store.connections import Database, Session, database_of
+from refundflow.store.effects import Effects
+from refundflow.store.entries import Entries
+from refundflow.store.moves import Moves
+from refundflow.store.people import People
+from refundflow.store.queries import Queries
+from refundflow.store.registers import Registers
+from refundflow.store.statements import DialectName
+from refundflow.store.values import moment
+
+POOL_SIZE = 8
+POOL_OVERFLOW = 24
+# Known to everybody, so that two rehearsals of the same story have equal histories.
+REHEARSAL_SECRET = hashlib.sha256(b"refundflow rehearsal").digest()
+READ_CLOCK = select(func.clock_timestamp())
+
+
+class Tx(Moves, Entries, Queries, Effects, Registers, People):
+    """One transaction; `now` is asked of the clock that all hosts of a live database share."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def now(self) -> datetime:
+        """Return the present moment: the host's on SQLite, the server's on PostgreSQL."""
+        if self.session.dialect == "sqlite":
+            return utc_now()
+        row = self.session.one(READ_CLOCK)
+        assert row is not None, "SELECT without FROM answers with one row"
+        return moment(row[0])
+
+
+class Store:
+    """An initialised database; safe for threads, and beside other processes and hosts."""
+
+    def __init__(self, url: URL, database: Database) -> None:
+        self._database = database
+        self._pool = QueuePool(database.connect, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW, reset_on_return=None)
+        self.url = url.render_as_string(hide_password=True)
+        self.dialect: DialectName = database.dialect
+        self.rehearsal = False
+        self.secret = b""
+
+    @classmethod
+    def create(cls, url: str, *, rehearsal: bool) -> Self:
+        """Make the schema and choose live or rehearsal for ever; the same call again changes nothing.
+
+        Raises:
+            BadInput: the database is of the other mode, or the URL is no database.
+            SchemaTooNew: the database was made by a newer version.
+        """
+        migrations.upgrade(url)
+        store = cls._connected(url)
+        mode = "rehearsal" if rehearsal else "live"
+        with store.write() as tx:
+            tx.add_meta("mode", mode)
+            tx.add_meta("secret", (REHEARSAL_SECRET if rehearsal else secrets.token_bytes(32)).hex())
+            found = tx.meta("mode")
+        if found != mode:
+            store.close()
+            raise BadInput(f"this is a {found} database, for ever; a {mode} one needs its own", field="rehearsal")
+        return store._opened()
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open a database that was made ready.
+
+        Raises:
+            NotInitialised: it was not, or its schema is older than this version.
+            SchemaTooNew: the database was made by a newer version.
+        """
+        migrations.require_current(url)
+        return cls._connected(url)._opened()
+
+    @classmethod
+    def _connected(cls, url: str) -> Self:
+        parsed = migrations.parse(url)
+        return cls(parsed, database_of(parsed))
+
+    def _opened(self) -> Self:
+        with self.read() as tx:
+            mode, secret = tx.meta("mode"), tx.meta("secret")
+        if mode is None or secret is None:
+            self.close()
+            raise NotInitialised("the database has no mode yet: run refundflow init")
+        self.rehearsal, self.secret = mode == "rehearsal", bytes.fromhex(secret)
+        return self
+
+    def close(self) -> None:
+        """Close all connections that are not in use."""
+        self._pool.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        """Run one short transaction: committed at the end, rolled back by an exception.
+
+        Raises:
+            Conflict: others were in the way; nothing was done, the whole act may be tried again.
+        """
+        with self._transaction(write=True) as tx:
+            yield tx
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """Read one consistent snapshot.
+
+        Raises:
+            Conflict: the database stayed locked.
+        """
+        with self._transaction(write=False) as tx:
+            yield tx
+
+    @contextmanager
+    def _transaction(self, *, write: bool) -> Iterator[Tx]:
+        held = self._pool.connect()
+        try:
+            with self._database.transaction(held.driver_connection, write=write):
+                yield Tx(Session(held.driver_connection, self.dialect))
+        except Exception as problem:
+            conflict = self._database.conflict(problem)
+            if conflict is None:
+                raise
+            raise conflict from problem
+        finally:
+            if self._database.broken(held.driver_connection):
+                held.invalidate()
+            held.close()
