@@ -33,9 +33,7 @@ def shipped() -> Calendar:
     )
 
 
-def make(
-    *, name: str, holidays: frozenset[date], makeup: frozenset[date], first: date, last: date
-) -> Calendar:
+def make(*, name: str, holidays: frozenset[date], makeup: frozenset[date], first: date, last: date) -> Calendar:
     """Return a calendar whose version names it, its last year, and its content by a digest.
 
     Raises:
@@ -58,9 +56,7 @@ def laid_over(under: Calendar, over: Calendar) -> Calendar:
         joined = overlay(under, over, version=name)
     except ValueError as error:
         raise BadInput(str(error), field="first") from error
-    return make(
-        name=name, holidays=joined.holidays, makeup=joined.makeup, first=joined.first, last=joined.last
-    )
+    return make(name=name, holidays=joined.holidays, makeup=joined.makeup, first=joined.first, last=joined.last)
 
 
 def dump(calendar: Calendar) -> str:
@@ -145,9 +141,11 @@ def _list(content: Mapping[str, Any], key: str, source: str) -> list[date]:
 
 
 def _day(value: object, key: str, source: str) -> date:
-    """Read one day."""
-
+    """Read one day; other ISO 8601 forms of a day are refused, so that each has one spelling."""
     try:
-        return date.fromisoformat(value if isinstance(value, str) else "")
-    except ValueError as error:
-        raise BadInput(f"{source}: {key}: {value!r} is no day as YYYY-MM-DD", field=key) from error
+        day = date.fromisoformat(str(value))
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != value:
+        raise BadInput(f"{source}: {key}: {value!r} is no day as YYYY-MM-DD", field=key)
+    return day

@@ -206,7 +206,7 @@ def _cells(cells: Reader, product: str, rule: ReasonRule) -> dict[str, str]:
 def _money(table: Reader) -> dict[str, MoneyRule]:
     """Read the limits of each currency."""
     currencies = table.keys()
-    if not currencies:
+    if table.is_table and not currencies:
         table.report("", "is empty", "a table for each currency, for instance money.CNY")
     return {currency: _limits(currency, table) for currency in currencies}
 

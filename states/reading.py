@@ -28,8 +28,8 @@ class Reader:
         self.prefix = prefix
         self._read: set[str] = set()
         self._content: Mapping[str, Any] = content if isinstance(content, Mapping) else {}
-        self._absent = content is MISSING or not isinstance(content, Mapping)  # already reported as such
-        if self._absent and content is not MISSING:
+        self.is_table = isinstance(content, Mapping)  # if not, that is the problem, and not what is below
+        if not self.is_table and content is not MISSING:
             self.report("", f"is {content!r}", "a table")
 
     def keys(self) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ class Reader:
         """Return the raw value of a key, or the default; a missing key without default is a problem."""
         self._read.add(key)
         value = self._content.get(key, default)
-        if value is MISSING and not self._absent:
+        if value is MISSING and self.is_table:
             self.report(key, "is missing", allowed)
         return value
 
@@ -107,7 +107,7 @@ class Reader:
         for key in self.keys():
             if key not in known:
                 self._unknown(key, known)
-        for name in known if every and not self._absent else ():
+        for name in known if every and self.is_table else ():
             if name not in self._content:
                 self.report(name, "is missing", f"a value for each of {', '.join(known)}")
         return tuple(name for name in known if name in self._content)
