@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from refundflow.errors import RefundflowError
-    from refundflow.service import Attachment, Refunds
+    from refundflow.service import Refunds
+    from refundflow.values import Attachment
 
 _HOMES = {
-    "Attachment": "refundflow.service",
+    "Attachment": "refundflow.values",
     "RefundflowError": "refundflow.errors",
     "Refunds": "refundflow.service",
 }

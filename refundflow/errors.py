@@ -117,7 +117,7 @@ class PolicyInvalid(BadInput):
 class Refused(RefundflowError):
     """Say that the chart or a rule blocks the act: every blocker, and what is possible instead.
 
-    `refund` is the id of the refund that refused, if there is one; a refused `submit` has none.
+    `refund` is the id of the refund (of the order line, for its own facts) that refused.
     `zone` and `currency` say how the moments and amounts among the parameters are written for people.
     """
 
@@ -126,9 +126,9 @@ class Refused(RefundflowError):
     def __init__(
         self,
         blockers: Sequence[Blocker],
-        *,
         possible: Sequence[str] = (),
         refund: str | None = None,
+        *,
         zone: str = "UTC",
         currency: str | None = None,
     ) -> None:
@@ -158,10 +158,13 @@ class NotFound(RefundflowError):
 
     kind = "NOT_FOUND"
 
-    def __init__(self, what: str, name: str) -> None:
-        super().__init__(f"no {what} {name!r}")
+    def __init__(self, what: str) -> None:
+        super().__init__(f"there is no {what!r}, or it is not yours to see")
         self.what = what
-        self.name = name
+
+    def as_json(self) -> dict[str, Json]:
+        """Add what was asked for."""
+        return super().as_json() | {"what": self.what}
 
 
 class Busy(RefundflowError):
@@ -178,10 +181,8 @@ class ChangedMeanwhile(RefundflowError):
 
     kind = "CHANGED_MEANWHILE"
 
-    def __init__(self, subject: str, *, tries: int) -> None:
-        super().__init__(f"{subject} was changed by others {tries} times meanwhile; nothing was done")
-        self.subject = subject
-        self.tries = tries
+    def __init__(self, message: str = "others changed it meanwhile; nothing was done, look again") -> None:
+        super().__init__(message)
 
 
 class ProofFailed(RefundflowError):

@@ -7,7 +7,7 @@ Language = Literal["en", "zh"]
 
 
 class Sentence(NamedTuple):
-    """One sentence in both languages; `{name}` stands for a parameter, `{name:money}` for an amount."""
+    """One sentence in both languages; `{name}`, `{name:money}`, `{name:state}` stand for parameters."""
 
     en: str
     zh: str
@@ -15,7 +15,9 @@ class Sentence(NamedTuple):
 
 BLOCKERS: Mapping[str, Sentence] = {
     # general
-    "WRONG_STATE": Sentence("this is not possible while the refund is {state}", "退款处于 {state}，不能进行此操作"),
+    "WRONG_STATE": Sentence(
+        "this is not possible while the refund is {state:state}", "退款处于 {state:state}，不能进行此操作"
+    ),
     "KEY_REUSED": Sentence("this key was already used for another request: {event}", "该幂等键已用于另一请求：{event}"),
     "SECOND_PERSON_NEEDED": Sentence(
         "a second person is needed: {first} cannot be both", "需要另一人复核：{first} 不能兼任两人"
@@ -58,8 +60,8 @@ BLOCKERS: Mapping[str, Sentence] = {
         "{amount:money} 超过订单行剩余的 {left:money}",
     ),
     "REFUND_IN_PROGRESS": Sentence(
-        "refund {refund} is still in progress ({state}) on this order line",
-        "该订单行的退款 {refund} 仍在处理（{state}）",
+        "refund {refund} is still in progress ({state:state}) on this order line",
+        "该订单行的退款 {refund} 仍在处理（{state:state}）",
     ),
     "CLAIM_LIMIT_REACHED": Sentence(
         "{count} of {limit} claims on this order line are used", "该订单行已申请 {count} 次，上限 {limit} 次"
@@ -201,21 +203,24 @@ class _Slots(dict[str, "_Slot"]):
     """Parameters of a sentence; one that the refusal does not carry is shown as a dash."""
 
     def __missing__(self, key: str) -> "_Slot":
-        return _Slot(None, str)
+        return _Slot(None, str, "en")
 
 
 class _Slot:
-    """One parameter that knows how it is written: lists with commas, amounts as money."""
+    """One parameter that knows how it is written: lists with commas, amounts as money, states in words."""
 
-    def __init__(self, value: Any, money: Callable[[int], str]) -> None:
+    def __init__(self, value: Any, money: Callable[[int], str], language: Language) -> None:
         self.value = value
         self.money = money
+        self.language = language
 
     def __format__(self, form: str) -> str:
         if self.value is None or self.value == "":
             return "–"
         if form == "money" and isinstance(self.value, int):
             return self.money(self.value)
+        if form == "state":
+            return state_words(str(self.value), self.language)
         if isinstance(self.value, list | tuple):
             return ", ".join(map(str, self.value)) or "–"
         return str(self.value)
@@ -235,7 +240,7 @@ def sentence(
     found = BLOCKERS.get(code)
     if found is None:
         return " ".join([code, *(f"{name}={value}" for name, value in params.items())])
-    slots = _Slots({name: _Slot(value, money) for name, value in params.items()})
+    slots = _Slots({name: _Slot(value, money, language) for name, value in params.items()})
     return getattr(found, language).format_map(slots)  # type: ignore[no-any-return]
 
 

@@ -1,14 +1,16 @@
 """Errors as JSON documents and in words."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from refundflow import messages
-from refundflow.errors import Refused, RefundflowError
+from refundflow.errors import RefundflowError, Refused
 from refundflow.render.wording import local, money
 from states import times
 from states.case import Blocker
 
 Json = Any
+_MOMENTS = ("ended_at", "latest")
 
 
 def error_json(error: RefundflowError) -> dict[str, Json]:
@@ -20,7 +22,10 @@ def error_lines(error: RefundflowError) -> list[str]:
     """Say an error in words: every blocker, until when it blocks, and what is possible instead."""
     if not isinstance(error, Refused):
         return [f"{error.code}: {line}" for line in error.message.splitlines() or [""]]
-    lines = [f"refused: {_words(blocker, error)} ({blocker.code})" for blocker in error.blockers]
+    lines = [
+        f"refused: {blocker_words(blocker, zone=error.zone, currency=error.currency)} ({blocker.code})"
+        for blocker in error.blockers
+    ]
     if error.possible:
         lines.append(f"possible instead: {', '.join(error.possible)}")
     return lines
@@ -28,16 +33,25 @@ def error_lines(error: RefundflowError) -> list[str]:
 
 def _message(error: RefundflowError) -> str:
     if isinstance(error, Refused):
-        return "; ".join(_words(blocker, error) for blocker in error.blockers)
+        return "; ".join(blocker_words(blocker, zone=error.zone, currency=error.currency) for blocker in error.blockers)
     return error.message
 
 
-def _words(blocker: Blocker, error: Refused) -> str:
-    """Say one blocker in words, with the moment until which it blocks."""
-    currency = error.currency
+def blocker_words(blocker: Blocker, *, zone: str, currency: str | None = None) -> str:
+    """Say one blocker in words, with the moment until which it blocks, in the given time zone."""
     said = messages.sentence(
-        blocker.code, blocker.params, money=(lambda minor: money(minor, currency)) if currency else str
+        blocker.code,
+        _moments_in(blocker.params, zone),
+        money=(lambda minor: money(minor, currency)) if currency else str,
     )
     if blocker.until is None:
         return said
-    return f"{said}, until {local(times.moment(blocker.until), error.zone)}"
+    return f"{said}, until {local(times.moment(blocker.until), zone)}"
+
+
+def _moments_in(params: Mapping[str, Json], zone: str) -> dict[str, Json]:
+    """Write the moments among the parameters in the time zone."""
+    return {
+        name: local(times.moment(value), zone) if name in _MOMENTS and isinstance(value, str) else value
+        for name, value in params.items()
+    }

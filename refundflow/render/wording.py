@@ -55,3 +55,8 @@ def left(due: datetime, now: datetime) -> str:
 def due(moment: datetime, now: datetime, zone: str) -> str:
     """Write a due moment with what is left, e.g. "due Tue 24 Nov 00:00, 1 d 3 h left"."""
     return f"due {local(moment, zone, now)}, {left(moment, now)}"
+
+
+def stamp(moment: datetime, zone: str) -> str:
+    """Write a moment to the second in a time zone, e.g. "2026-11-24 00:00:00"; it sorts as time does."""
+    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S}"

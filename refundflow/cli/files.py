@@ -1,0 +1,30 @@
+"""Evidence files that are named on the command line, read with clear errors."""
+
+from collections.abc import Sequence
+
+from refundflow.cli.options import EvidenceFile
+from refundflow.errors import BadInput
+from refundflow.values import Attachment
+
+# A guard of this process alone: what a policy allows is far less, and is judged by the rules.
+MOST_BYTES = 64 * 2**20
+
+
+def attachments(given: Sequence[EvidenceFile] | None) -> list[Attachment]:
+    """Read every file that was named.
+
+    Raises:
+        BadInput: a file that is not there, cannot be read, is no file, or is larger than 64 MiB.
+    """
+    return [Attachment(kind=item.kind, content=_content(item), filename=item.path.name) for item in given or ()]
+
+
+def _content(item: EvidenceFile) -> bytes:
+    try:
+        with item.path.open("rb") as stream:
+            content = stream.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise BadInput(f"{item.kind}={item.path}: {error.strerror or error}", field="evidence") from error
+    if len(content) > MOST_BYTES:
+        raise BadInput(f"{item.kind}={item.path}: larger than {MOST_BYTES // 2**20} MiB", field="evidence")
+    return content
