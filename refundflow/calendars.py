@@ -64,7 +64,7 @@ def dump(calendar: Calendar) -> str:
     return _canonical({"version": calendar.version, **_days(calendar)})
 
 
-def parse(text: str, source: str) -> Calendar:
+def parse(text: str, source: str = "stored calendar") -> Calendar:
     """Read a calendar from JSON: what `dump` wrote, or a file by hand with a name instead of a version.
 
     Weekend days among the holidays are left out: they are off anyway.

@@ -5,7 +5,7 @@ a deadline that ends with a day is due at the 00:00 that begins the next one.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
@@ -185,23 +185,14 @@ def overlay(under: Calendar, over: Calendar, version: str) -> Calendar:
     )
 
 
-def _days_after(day: date) -> Iterator[date]:
-    """Walk the days after a day, without end."""
-    while True:
-        day += ONE_DAY
-        yield day
-
-
 def _end_of_nth(calendar: Calendar, after: date, days: int, zone: str) -> Due:
     """Walk to the `days`-th working day after a day; every day walked over was looked at."""
-    provisional = False
-    for day in _days_after(after):
+    day, provisional = after, False
+    while days > 0:
+        day += ONE_DAY
         provisional = provisional or not calendar.covers(day)
-        if calendar.is_workday(day):
-            days -= 1
-            if days == 0:
-                return Due(end_of(day, zone), provisional)
-    raise AssertionError("the days after a day have no end")
+        days -= calendar.is_workday(day)
+    return Due(end_of(day, zone), provisional)
 
 
 def _count(calendar: Calendar, after: date, last: date) -> int:

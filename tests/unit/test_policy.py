@@ -443,6 +443,16 @@ def test_a_tightened_cell_must_exist(cell: tuple[str, str, str, str], key: str) 
     assert list(problems(tightening(*cell))) == [key]
 
 
+def test_a_cell_of_a_reason_that_is_missing_cannot_be_compared() -> None:
+    """The missing reason is the one problem."""
+
+    def change(changed: Content) -> None:
+        del changed["reasons"]["OTHER"]
+        tightening("gift_card", "OTHER", "unused", "not_accepted")(changed)
+
+    assert problems(change) == {"reasons.OTHER": "is missing"}
+
+
 def test_all_problems_are_reported_at_once_with_file_key_and_what_is_allowed() -> None:
     """One reading is enough to know everything that must be corrected."""
     text = (
