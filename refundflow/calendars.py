@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -64,6 +64,7 @@ def dump(calendar: Calendar) -> str:
     return _canonical({"version": calendar.version, **_days(calendar)})
 
 
+@lru_cache(maxsize=16)  # read in every move, changed about once a year
 def parse(text: str, source: str = "stored calendar") -> Calendar:
     """Read a calendar from JSON: what `dump` wrote, or a file by hand with a name instead of a version.
 

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from refundflow.errors import PolicyInvalid
@@ -42,6 +42,7 @@ def content_of(policy: Policy) -> str:
     return policy.content
 
 
+@lru_cache(maxsize=64)  # read in every move, and a value
 def restore(content: str, source: str = "stored policy") -> Policy:
     """Return the policy that `content_of` wrote.
 
