@@ -272,12 +272,12 @@ class Staff(Base, table=True):
 
 
 class Buyer(Base, table=True):
-    """One buyer: the key of all that can identify him; without `key` and `cipher` he is erased."""
+    """One buyer: the key of all that can identify him; of an erased one only `ref` is left."""
 
     __tablename__ = "buyers"
 
     ref: str = Field(sa_type=Name, primary_key=True)
-    lookup: str = Field(sa_type=Text, unique=True)
+    lookup: str | None = Field(sa_type=Text, unique=True)
     key: bytes | None = Field(sa_type=LargeBinary)
     cipher: bytes | None = Field(sa_type=LargeBinary)
 

@@ -17,13 +17,13 @@ MASK = "****"
 class BuyerRow:
     """One buyer: the reference that documents use, the lookup of his id, his key, his encrypted id.
 
-    Without key and cipher he is erased.
+    Of an erased buyer only the reference is left: he has no such row.
     """
 
     ref: str
     lookup: str
-    key: bytes | None
-    cipher: bytes | None
+    key: bytes
+    cipher: bytes
 
 
 class Vault:
@@ -43,14 +43,12 @@ class Vault:
         cipher = self.encrypt(key, buyer_id.encode(), f"buyer {ref}")
         return BuyerRow(ref=ref, lookup=self.buyer_lookup(buyer_id), key=key, cipher=cipher)
 
-    def open_buyer_id(self, row: BuyerRow) -> str | None:
-        """Return the clear id of a buyer, None when he was erased.
+    def open_buyer_id(self, row: BuyerRow) -> str:
+        """Return the clear id of a buyer.
 
         Raises:
             cryptography.exceptions.InvalidTag: the row was changed.
         """
-        if row.key is None or row.cipher is None:
-            return None
         return self.decrypt(row.key, row.cipher, f"buyer {row.ref}").decode()
 
     def commitment(self, key: bytes, subject: str, seq: int, field: str, text: str) -> str:
@@ -65,9 +63,10 @@ class Vault:
         """Name a request (canonical bytes of event, actor, target, parameters), so that a repeat is known."""
         return hmac.digest(_mac(key, "request"), request, "sha256").hex()
 
-    def encrypt(self, key: bytes, plaintext: bytes, context: str) -> bytes:
-        """Encrypt by AES-256-GCM; it can be read only under the same context."""
+    def encrypt(self, key: bytes, plaintext: bytes | str, context: str) -> bytes:
+        """Encrypt by AES-256-GCM (a text as UTF-8); it can be read only under the same context."""
         nonce = os.urandom(_NONCE)
+        plaintext = plaintext.encode() if isinstance(plaintext, str) else plaintext
         return nonce + AESGCM(_mac(key, "encryption")).encrypt(nonce, plaintext, context.encode())
 
     def decrypt(self, key: bytes, cipher: bytes, context: str) -> bytes:

@@ -1,7 +1,9 @@
 """The only door to the database: short transactions over compiled statements, and what they read and write."""
 
 from refundflow.store.connections import Conflict
+from refundflow.store.documents import canonical
 from refundflow.store.entries import REGISTER_ORDER
+from refundflow.store.moves import line_columns, refund_columns
 from refundflow.store.rows import (
     FIRST_PREVIOUS,
     EffectId,
@@ -15,6 +17,7 @@ from refundflow.store.rows import (
     StoredEntry,
 )
 from refundflow.store.store import Store, Tx
+from refundflow.store.values import written
 
 __all__ = [
     "FIRST_PREVIOUS",
@@ -31,4 +34,8 @@ __all__ = [
     "Stored",
     "StoredEntry",
     "Tx",
+    "canonical",
+    "line_columns",
+    "refund_columns",
+    "written",
 ]

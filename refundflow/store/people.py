@@ -1,6 +1,6 @@
 """What can identify a person, always encrypted with the key of one buyer."""
 
-from refundflow.store.connections import Session
+from refundflow.store.connections import Row, Session
 from refundflow.store.statements import insert_or, insert_row, select_where
 from refundflow.tables import Buyer, EvidenceContent, Personal
 from refundflow.vault import BuyerRow
@@ -21,13 +21,11 @@ class People:
 
     def buyer_by_lookup(self, lookup: str) -> BuyerRow | None:
         """Return the buyer whose id the vault turns into `lookup`."""
-        row = self.session.one(READ_LOOKUP, lookup=lookup)
-        return BuyerRow(*row) if row else None
+        return _buyer_of(self.session.one(READ_LOOKUP, lookup=lookup))
 
     def buyer(self, ref: str) -> BuyerRow | None:
-        """Return the buyer that documents call `ref`."""
-        row = self.session.one(READ_BUYER, ref=ref)
-        return BuyerRow(*row) if row else None
+        """Return the buyer that documents call `ref`, None when he was erased."""
+        return _buyer_of(self.session.one(READ_BUYER, ref=ref))
 
     def put_buyer(self, row: BuyerRow) -> None:
         """Keep a new buyer.
@@ -57,3 +55,9 @@ class People:
         """Return the content of a piece of evidence."""
         row = self.session.one(READ_CONTENT, buyer=buyer_ref, digest=digest)
         return bytes(row[2]) if row else None
+
+
+def _buyer_of(row: Row | None) -> BuyerRow | None:
+    if row is None or row[2] is None:
+        return None
+    return BuyerRow(ref=row[0], lookup=row[1], key=bytes(row[2]), cipher=bytes(row[3]))

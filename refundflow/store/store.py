@@ -20,6 +20,7 @@ from refundflow.store.moves import Moves
 from refundflow.store.people import People
 from refundflow.store.queries import Queries
 from refundflow.store.registers import Registers
+from refundflow.store.scans import Scans
 from refundflow.store.statements import DialectName
 from refundflow.store.values import moment
 
@@ -30,7 +31,7 @@ REHEARSAL_SECRET = hashlib.sha256(b"refundflow rehearsal").digest()
 READ_CLOCK = select(func.clock_timestamp())
 
 
-class Tx(Moves, Entries, Queries, Effects, Registers, People):
+class Tx(Moves, Entries, Scans, Queries, Effects, Registers, People):
     """One transaction; `now` is asked of the clock that all hosts of a live database share."""
 
     def __init__(self, session: Session) -> None:

@@ -187,7 +187,7 @@ def _people() -> None:
     )
     op.create_table(
         "buyers",
-        *(_name("ref"), _text("lookup"), _bytes("key", null=True), _bytes("cipher", null=True)),
+        *(_name("ref"), _text("lookup", null=True), _bytes("key", null=True), _bytes("cipher", null=True)),
         _key("buyers", "ref"),
         sa.UniqueConstraint("lookup", name=op.f("uq_buyers_lookup")),
     )

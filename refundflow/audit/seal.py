@@ -1,15 +1,13 @@
-"""The chains: entries sealed as canonical bytes with the hash of the one before, replayed, and verified."""
+"""Entries as canonical bytes, each with the hash of the one before it in its chain."""
 
 import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from refundflow.store import FIRST_PREVIOUS, Sealed
-from refundflow.store.documents import canonical
+from refundflow.store import FIRST_PREVIOUS, Sealed, canonical
 from states import times
-from states.case import Blocker, Entry, merge
+from states.case import Blocker, Entry
 
 Json = Any
 BODY_VERSION = 1
@@ -28,13 +26,15 @@ def seal(
     correlation: str | None = None,
     commitments: Mapping[int, Mapping[str, str]] | None = None,
     repeats: Mapping[str, int] | None = None,
+    fingerprint: str | None = None,
     chart: str = CHART,
 ) -> list[Sealed]:
     """Chain entries of one transaction, in order, onto the newest hash of each subject (`heads`).
 
     `key_entry` is the index of the entry that carries the idempotency key and the hash of the request;
     `commitments` stand for the texts of an entry, by its index; `repeats` are refusals counted since the newest
-    entry of a subject: the next one carries the count.
+    entry of a subject: the next one carries the count. `fingerprint` names the refusal that `key_entry` records, so
+    that the same one again is known.
     """
     heads, repeats = dict(heads), dict(repeats or {})
     sealed: list[Sealed] = []
@@ -56,34 +56,10 @@ def seal(
                 entry=entry, body=written, hash=heads[entry.subject], recorded_at=recorded_at,
                 key=key if keyed else None, key_scope=key_scope if keyed else None,
                 request_hash=request_hash if keyed else None,
-                fingerprint=fingerprint(entry) if entry.kind == "refused" else None,
+                fingerprint=fingerprint if index == key_entry and entry.kind == "refused" else None,
             )
         )  # fmt: skip
     return sealed
-
-
-def fingerprint(entry: Entry) -> str:
-    """Name a refusal: the same act of the same actor, blocked by the same."""
-    told = [entry.event, entry.actor.role, entry.actor.name, dict(entry.params), list(entry.texts)]
-    return hashlib.sha256(canonical([*told, _blockers(entry.blockers)])).hexdigest()
-
-
-def replay(bodies: Iterable[Mapping[str, Json]]) -> tuple[dict[str, Json], dict[str, int]]:
-    """Fold parsed bodies of one chain into its document and the sum of its changes to the ledger."""
-    document: dict[str, Json] = {}
-    ledger: dict[str, int] = {}
-    for body in bodies:
-        document = merge(document, body["patch"])
-        document["seq"], document["effective_at"] = body["seq"], body["effective_at"]
-        for column, change in body["ledger"].items():
-            ledger[column] = ledger.get(column, 0) + change
-    return document, ledger
-
-
-def parse(body: bytes) -> dict[str, Json]:
-    """Read a stored body."""
-    parsed: dict[str, Json] = json.loads(body)
-    return parsed
 
 
 def _body(entry: Entry, texts: Mapping[str, str], recorded_at: datetime, previous: str, chart: str) -> dict[str, Json]:

@@ -1,0 +1,19 @@
+"""The chains: entries sealed onto the hash of the one before, replayed, and verified."""
+
+from refundflow.audit.replay import Finding, Replayed, parse, replay
+from refundflow.audit.seal import BODY_VERSION, CHART, seal
+from refundflow.audit.verify import verify
+from refundflow.store import Sealed, canonical
+
+__all__ = [
+    "BODY_VERSION",
+    "CHART",
+    "Finding",
+    "Replayed",
+    "Sealed",
+    "canonical",
+    "parse",
+    "replay",
+    "seal",
+    "verify",
+]

@@ -1,0 +1,64 @@
+"""Whole tables read in the order of order ids, in pages: what verification walks along."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Column, Select, bindparam, select, tuple_
+from sqlmodel import SQLModel
+
+from refundflow.store.connections import Session
+from refundflow.store.entries import entry_of
+from refundflow.store.rows import StoredEntry
+from refundflow.tables import OrderLine, Payout, Refund, Transition, table_of
+
+PAGE = 500
+
+
+def _scan(model: type[SQLModel], *place: str) -> Select[Any]:
+    """Select a page of rows behind the place that the parameters `after_…` name."""
+    table = table_of(model)
+    columns: list[Column[Any]] = [table.c[name] for name in place]
+    behind = tuple_(*(bindparam(f"after_{column.name}", type_=column.type) for column in columns)) < tuple_(*columns)
+    return select(table).where(behind).order_by(*columns).limit(bindparam("page"))
+
+
+SCAN_ENTRIES = _scan(Transition, "order_id", "subject", "seq")
+SCAN_LINES = _scan(OrderLine, "order_id", "line")
+SCAN_REFUNDS = _scan(Refund, "order_id", "id")
+SCAN_PAYOUTS = _scan(Payout, "order_id", "number")
+_ENTRY_COLUMNS = tuple(column.name for column in table_of(Transition).c)
+
+
+class Scans:
+    """Every row of a table, in constant memory."""
+
+    session: Session
+
+    def scan_entries(self) -> Iterator[StoredEntry]:
+        """Yield all entries chain by chain: by order id, subject, number."""
+        return (entry_of(tuple(row.values())) for row in self._scanned(Transition, order_id="", subject="", seq=0))
+
+    def scan_lines(self) -> Iterator[dict[str, Any]]:
+        """Yield the columns of all order lines by order id and line."""
+        return self._scanned(OrderLine, order_id="", line="")
+
+    def scan_refunds(self) -> Iterator[dict[str, Any]]:
+        """Yield the columns of all refunds by order id and refund id."""
+        return self._scanned(Refund, order_id="", id="")
+
+    def scan_payouts(self) -> Iterator[dict[str, Any]]:
+        """Yield the columns of all payout numbers by order id and number."""
+        return self._scanned(Payout, order_id="", number="")
+
+    def _scanned(self, model: type[SQLModel], **place: Any) -> Iterator[dict[str, Any]]:
+        statement = {Transition: SCAN_ENTRIES, OrderLine: SCAN_LINES, Refund: SCAN_REFUNDS, Payout: SCAN_PAYOUTS}[model]
+        names = [column.name for column in table_of(model).c]
+        while True:
+            after = {f"after_{name}": value for name, value in place.items()}
+            rows = self.session.rows(statement, **after, page=PAGE)
+            for row in rows:
+                yield dict(zip(names, row, strict=True))
+            if len(rows) < PAGE:
+                return
+            last = dict(zip(names, rows[-1], strict=True))
+            place = {name: last[name] for name in place}
