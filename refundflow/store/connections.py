@@ -31,6 +31,13 @@ class Conflict(Exception):
         self.reason = reason
 
 
+class Question(NamedTuple):
+    """One read of several that are sent together."""
+
+    statement: Executable
+    values: Mapping[str, Any]
+
+
 class Step(NamedTuple):
     """One write of a batch and how many rows it must touch; None: any number."""
 
@@ -58,24 +65,46 @@ class Session:
         made, values = compiled(statement, self.dialect)
         return cast(list[Row], self._connection.execute(made, values).fetchall())
 
+    def gather(self, questions: Sequence[Question]) -> list[list[Row]]:
+        """Return the rows of several questions, put in order and sent together."""
+        asked = [self._execute(question.statement, question.values) for question in questions]
+        return [cursor.fetchall() for cursor in asked]
+
     def run(self, statement: Executable, **values: Any) -> int:
         """Run a write; return how many rows it touched."""
-        return cast(int, self._execute(statement, values).rowcount)
+        cursor = self._execute(statement, values)
+        self._flush()
+        return cast(int, cursor.rowcount)
 
     def batch(self, steps: Sequence[Step]) -> None:
-        """Run writes in order.
+        """Run writes in order, sent together.
 
         Raises:
             Conflict: a step touched another number of rows than it must.
         """
-        for step in steps:
-            touched = self._execute(step.statement, step.values).rowcount
-            if step.touches is not None and touched != step.touches:
-                raise Conflict("changed", f"{touched} rows instead of {step.touches}")
+        cursors = [self._execute(step.statement, step.values) for step in steps]
+        self._flush()
+        for step, cursor in zip(steps, cursors, strict=True):
+            if step.touches is not None and cursor.rowcount != step.touches:
+                raise Conflict("changed", f"{cursor.rowcount} rows instead of {step.touches}")
+
+    def _flush(self) -> None:
+        """Wait for the answers to what was sent; SQLite answers at once."""
 
     def _execute(self, statement: Executable, values: Mapping[str, Any]) -> Any:
         text, own = compiled_once(statement, self.dialect)
         return self._connection.execute(text, {**own, **values} if own else values)
+
+
+class PipelinedSession(Session):
+    """A session whose statements are answered together, when the first answer is asked for."""
+
+    def __init__(self, connection: Connection, pipeline: Any) -> None:
+        super().__init__(connection, "postgresql")
+        self._pipeline = pipeline
+
+    def _flush(self) -> None:
+        self._pipeline.sync()
 
 
 class Database(Protocol):
@@ -87,7 +116,7 @@ class Database(Protocol):
         """Open a driver connection on which every statement commits by itself until a transaction begins."""
         ...
 
-    def transaction(self, connection: Connection, *, write: bool) -> AbstractContextManager[None]:
+    def transaction(self, connection: Connection, *, write: bool) -> AbstractContextManager[Session]:
         """Run one transaction: committed at the end, rolled back by an exception."""
         ...
 
@@ -120,18 +149,18 @@ class SqliteDatabase:
         return connection
 
     @contextmanager
-    def transaction(self, connection: sqlite3.Connection, *, write: bool) -> Iterator[None]:
+    def transaction(self, connection: sqlite3.Connection, *, write: bool) -> Iterator[Session]:
         """Run one transaction: committed at the end, rolled back by an exception."""
         if not write:
             connection.execute("PRAGMA query_only = ON")
             try:
                 with _begun(connection, "BEGIN"):
-                    yield
+                    yield Session(connection, self.dialect)
             finally:
                 connection.execute("PRAGMA query_only = OFF")
             return
         with self._locked(), _begun(connection, "BEGIN IMMEDIATE"):
-            yield
+            yield Session(connection, self.dialect)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -182,11 +211,11 @@ class PostgresDatabase:
         return connection
 
     @contextmanager
-    def transaction(self, connection: Connection, *, write: bool) -> Iterator[None]:
+    def transaction(self, connection: Connection, *, write: bool) -> Iterator[Session]:
         """Run one transaction: committed at the end, rolled back by an exception."""
         kind = "READ COMMITTED READ WRITE" if write else "REPEATABLE READ READ ONLY"
-        with _begun(connection, f"BEGIN ISOLATION LEVEL {kind}"):
-            yield
+        with connection.pipeline() as pipeline, _begun(connection, f"BEGIN ISOLATION LEVEL {kind}"):
+            yield PipelinedSession(connection, pipeline)
 
     def conflict(self, problem: BaseException) -> Conflict | None:
         """Read a lost race as changed, a lock that did not come free as busy."""

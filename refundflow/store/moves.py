@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 
-from refundflow.store.connections import Session, Step
+from refundflow.store.connections import Question, Session, Step
 from refundflow.store.documents import canonical_text
 from refundflow.store.rows import Json, Sealed, Stored
 from refundflow.store.statements import insert_or, insert_row, select_where, update_where
-from refundflow.store.values import written
+from refundflow.store.values import moment, written
 from refundflow.tables import OrderLine, Payout, PendingEffect, Refund, Transition, table_of
 from states import times
 from states.case import Aggregate, Case, Decision, Effect, Ledger, Line, line_subject, refund_place
@@ -23,6 +23,7 @@ _REFUND_COLUMNS = tuple(column.name for column in _REFUND.c)
 _LINE_KEY = {"order_id": "at_order", "line": "at_line", "version": "at_version"}
 _REFUND_KEY = {"order_id": "at_order", "id": "at_id", "version": "at_version"}
 
+READ_CLOCK = select(func.clock_timestamp())
 READ_LINE = select_where(OrderLine, "order_id", "line")
 LOCK_LINE = select_where(OrderLine, "order_id", "line", lock=True)
 READ_REFUNDS = select_where(Refund, "order_id", "line")
@@ -86,23 +87,27 @@ class Moves:
     """Reading and committing moves."""
 
     session: Session
+    clock: datetime | None = None  # the server's, read with the newest lock
 
     def aggregate(self, order_id: str, line: str, *, lock: bool) -> Stored | None:
         """Return an order line with its ledger and refunds (in order of number), None where there is none.
 
         `lock` keeps every other writer off the line until the transaction ends.
         """
-        found = self.session.one(LOCK_LINE if lock else READ_LINE, order_id=order_id, line=line)
-        if found is None:
+        place = {"order_id": order_id, "line": line}
+        # the second statement sees what was committed while the first waited for the lock, and so does the clock
+        questions = [Question(LOCK_LINE if lock else READ_LINE, place), Question(READ_REFUNDS, place)]
+        if lock and self.session.dialect == "postgresql":
+            questions.append(Question(READ_CLOCK, {}))
+        found, rows, *clock = self.session.gather(questions)
+        self.clock = moment(clock[0][0][0]) if clock else None
+        if not found:
             return None
-        row = dict(zip(_LINE_COLUMNS, found, strict=True))
+        row = dict(zip(_LINE_COLUMNS, found[0], strict=True))
         ledger = Ledger(**{name: row[name] for name in Ledger.__dataclass_fields__})
         stored = Stored(aggregate=Aggregate(line=json.loads(row["document"]), ledger=ledger, refunds={}))
         _keep(stored, line_subject(order_id, line), row)
-        refunds = [
-            dict(zip(_REFUND_COLUMNS, values, strict=True))
-            for values in self.session.rows(READ_REFUNDS, order_id=order_id, line=line)
-        ]
+        refunds = [dict(zip(_REFUND_COLUMNS, values, strict=True)) for values in rows]
         for refund in sorted(refunds, key=lambda item: int(item["id"].rpartition("-")[2])):
             stored.aggregate.refunds[refund["id"]] = json.loads(refund["document"])
             _keep(stored, refund["id"], refund)

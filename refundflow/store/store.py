@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Self
 
-from sqlalchemy import URL, func, select
+from sqlalchemy import URL
 from sqlalchemy.pool import QueuePool
 
 from refundflow import migrations
@@ -16,7 +16,7 @@ from refundflow.errors import BadInput, NotInitialised
 from refundflow.store.connections import Database, Session, database_of
 from refundflow.store.effects import Effects
 from refundflow.store.entries import Entries
-from refundflow.store.moves import Moves
+from refundflow.store.moves import READ_CLOCK, Moves
 from refundflow.store.people import People
 from refundflow.store.queries import Queries
 from refundflow.store.registers import Registers
@@ -28,7 +28,6 @@ POOL_SIZE = 8
 POOL_OVERFLOW = 24
 # Known to everybody, so that two rehearsals of the same story have equal histories.
 REHEARSAL_SECRET = hashlib.sha256(b"refundflow rehearsal").digest()
-READ_CLOCK = select(func.clock_timestamp())
 
 
 class Tx(Moves, Entries, Scans, Queries, Effects, Registers, People):
@@ -38,12 +37,13 @@ class Tx(Moves, Entries, Scans, Queries, Effects, Registers, People):
         self.session = session
 
     def now(self) -> datetime:
-        """Return the present moment: the host's on SQLite, the server's on PostgreSQL."""
+        """Return the present moment: the host's on SQLite, on PostgreSQL the server's, as of the newest lock."""
         if self.session.dialect == "sqlite":
             return utc_now()
-        row = self.session.one(READ_CLOCK)
-        assert row is not None, "SELECT without FROM answers with one row"
-        return moment(row[0])
+        if self.clock is None:
+            [[now]] = self.session.rows(READ_CLOCK)
+            self.clock = moment(now)
+        return self.clock
 
 
 class Store:
@@ -136,8 +136,8 @@ class Store:
     def _transaction(self, *, write: bool) -> Iterator[Tx]:
         held = self._pool.connect()
         try:
-            with self._database.transaction(held.driver_connection, write=write):
-                yield Tx(Session(held.driver_connection, self.dialect))
+            with self._database.transaction(held.driver_connection, write=write) as session:
+                yield Tx(session)
         except Exception as problem:
             conflict = self._database.conflict(problem)
             if conflict is None:
