@@ -9,7 +9,7 @@ from states.case import Actor, Blocker, Case, Json
 from states.chart import phase_of
 from states.draft import SYSTEM, Draft, Turn
 from states.eligibility import pro_rata_amount
-from states.evidence import add_files, judge_files
+from states.evidence import add_files, came_since, judge_files, named_files
 from states.money import chargeback_open
 from states.moves import who
 from states.payout import window_end
@@ -39,9 +39,13 @@ class Outlook:
 
 
 def amount_of(turn: Turn) -> int:
-    """Return the amount claimed in minor units: what was asked for, by default the whole that is left."""
+    """Return the amount claimed in minor units: what was asked for, by default what came back or all that is left."""
     amount = turn.given("amount")
-    return money.left(turn.line, turn.draft.ledger) if amount is None else int(amount)
+    if amount is not None:
+        return int(amount)
+    returned = turn.draft.refunds.get(str(turn.given("returned")))
+    back = returned.get("late_reversal") if returned else None
+    return int(back["amount"]) if back else money.left(turn.line, turn.draft.ledger)
 
 
 def claim_blockers(turn: Turn) -> list[Blocker]:
@@ -61,7 +65,7 @@ def claim_blockers(turn: Turn) -> list[Blocker]:
 def _paid(turn: Turn, rule: ReasonRule | None) -> Iterable[Blocker]:
     if "paid_at" not in turn.line:
         yield Blocker(code="NOT_PAID")
-    elif "completed_at" not in turn.line and (rule is None or rule.needs_completion):
+    elif "completed_at" not in turn.line and (rule is None or (rule.needs_completion and not rule.service_only)):
         reasons = [code for code, item in turn.policy.reasons.items() if not item.needs_completion]
         yield Blocker(code="NOT_COMPLETED", params={"reasons": reasons})
 
@@ -149,8 +153,9 @@ def _ends_by_itself(case: Case) -> str | None:
     """Return when a deadline alone ends the refund, or None where a person must act first."""
     if phase_of(case["state"]) == "rejected":
         return case["deadlines"]["appeal_window"]["due_at"]
-    came = any(item["seq"] > case.get("request", {}).get("seq", 0) for item in case["evidence"].values())
-    if case["state"] == "awaiting_evidence" and case["instance"] == "appeal" and not came:
+    if case["state"] != "awaiting_evidence" or case["instance"] != "appeal":
+        return None
+    if not came_since(case, case["request"]["seq"]):
         return case["deadlines"]["evidence"]["due_at"]
     return None
 
@@ -210,6 +215,8 @@ def open_case(turn: Turn) -> None:
     draft, amount = turn.draft, amount_of(turn)
     case = new_case(turn)
     params: dict[str, Json] = {**turn.act.params, "amount": amount, **turn.act.facts}
+    if "evidence" in params:
+        params["evidence"] = named_files(turn, case)
     with draft.entry(
         case, "submit", turn.actor, turn.now, params=params, texts=tuple(turn.act.texts), opens=True
     ) as new:

@@ -4,11 +4,20 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from states import times
-from states.calendar import civil_days, elapsed, resume, working_days, working_days_between, working_days_left
+from states.calendar import (
+    civil_days,
+    elapsed,
+    resume,
+    review_warning,
+    working_days,
+    working_days_between,
+    working_days_left,
+)
 from states.case import Case, Deadline
 from states.draft import Draft
 
 HOUR = 3600
+MANY = 2  # working days from which on a warning comes at the end of the day before
 EVENTS = {
     "review": "review_overdue",
     "evidence": "evidence_lapsed",
@@ -70,16 +79,16 @@ def stand(draft: Draft, case: Case, name: str, at: datetime) -> None:
         case "review" | "appeal_review" if name in case["left"]:
             days = case["left"].pop(name)
             due = resume(draft.calendar(at), at, days, policy.zone)
-            _set(draft, case, name, due.at, at, f"{days} working days left", due.provisional, short=days == 0)
+            _set(draft, case, name, due.at, at, f"{days} working days left", due.provisional, days=days)
         case "review":
             flagged = bool(case["flags"])
             days = policy.review_days_for(draft.line["product_type"], case["claimed"], case["currency"], flagged)
             due = working_days(draft.calendar(at), at, days, policy.zone)
-            _set(draft, case, name, due.at, at, f"{days} working days", due.provisional, short=days == 1)
+            _set(draft, case, name, due.at, at, f"{days} working days", due.provisional, days=days)
         case "appeal_review":
             days = policy.appeal_review_days
             due = working_days(draft.calendar(at), at, days, policy.zone)
-            _set(draft, case, name, due.at, at, f"{days} working days", due.provisional, short=days == 1)
+            _set(draft, case, name, due.at, at, f"{days} working days", due.provisional, days=days)
         case "appeal_window" | "receipt":
             days = policy.appeal_window_days if name == "appeal_window" else policy.receipt_days
             _set(draft, case, name, civil_days(at, days, policy.zone), at, f"{days} civil days")
@@ -136,7 +145,7 @@ def shifted(due_at: str, days: int, zone: str) -> datetime:
 
 def _set(
     draft: Draft, case: Case, name: str, due: datetime, at: datetime, rule: str,
-    provisional: bool = False, *, short: bool = False, warn: bool = True,
+    provisional: bool = False, *, days: int = MANY, warn: bool = True,
 ) -> None:  # fmt: skip
     deadline = Deadline(
         due_at=times.text(due), event=EVENTS[name], rule=rule,
@@ -144,28 +153,21 @@ def _set(
     )  # fmt: skip
     if provisional:
         deadline["provisional"] = True
-    warn_at = times.text(_warn_moment(draft, case, name, due, at, short)) if warn else ""
+    warn_at = times.text(_warn_moment(draft, case, name, due, at, days)) if warn else ""
     if warn_at > times.text(at):
         deadline["warn_at"] = warn_at
     case["deadlines"][name] = deadline
 
 
-def _warn_moment(draft: Draft, case: Case, name: str, due: datetime, at: datetime, short: bool) -> datetime:
+def _warn_moment(draft: Draft, case: Case, name: str, due: datetime, at: datetime, days: int) -> datetime:
     policy = draft.policy_of(case)
     if name == "payout":
         return due - timedelta(hours=policy.warn_payout_hours)
     if name == "enquiry":
         return due - timedelta(minutes=policy.warn_enquiry_minutes)
-    if name not in ("review", "appeal_review"):
-        return due - timedelta(hours=policy.warn_hours)
-    zone = ZoneInfo(policy.zone)
-    last_day = (due - timedelta(microseconds=1)).astimezone(zone)
-    if short:
-        return times.moment(last_day.replace(hour=12, minute=0, second=0, microsecond=0).isoformat())
-    calendar, before = draft.calendar(at), last_day.replace(hour=0, minute=0, second=0, microsecond=0)
-    while not calendar.is_workday((before - timedelta(days=1)).date()):
-        before -= timedelta(days=1)
-    return times.moment(before.isoformat())
+    if name in ("review", "appeal_review"):
+        return review_warning(draft.calendar(at), due, days, policy.zone)
+    return due - timedelta(hours=policy.warn_hours)
 
 
 def _keep_left(draft: Draft, case: Case, name: str, at: datetime) -> None:

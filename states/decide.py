@@ -6,9 +6,9 @@ from datetime import datetime
 from hashlib import sha256
 
 from states import claims, clocks, enquiry, money, negotiation, payout, proofs, review
-from states.case import Act, Actor, Aggregate, Blocker, Case, Decision, Json, Refusal
+from states.case import Act, Actor, Aggregate, Blocker, Case, Decision, Json, Ledger, Line, Refusal
 from states.draft import SYSTEM, Draft, Rules, Turn
-from states.evidence import BUYER_SIDE, unseen_files
+from states.evidence import BUYER_SIDE, known_since, named_files
 from states.follow import fall, follow_ups
 from states.lapses import catch_up, situation_of
 from states.line import FACTS, Fact
@@ -31,6 +31,9 @@ def decide(aggregate: Aggregate, act: Act, *, rules: Rules, now: datetime) -> De
     """
     draft = Draft(aggregate, rules, now)
     catch_up(draft)
+    reused = act.facts.get("key_reused")
+    if reused is not None:
+        return _refuse_key(draft, act, str(reused))
     if act.event in FACTS:
         return _tell_fact(draft, act, FACTS[act.event])
     if act.event == "submit":
@@ -38,6 +41,14 @@ def decide(aggregate: Aggregate, act: Act, *, rules: Rules, now: datetime) -> De
     case = draft.refunds[str(act.refund)]
     turn = Turn(draft=draft, act=act, case=case, policy=draft.policy_of(case))
     return _act(turn, MOVES[act.event])
+
+
+def register(line: Line, actor: Actor, *, rules: Rules, now: datetime) -> Decision:
+    """Open the chain of an order line with what the marketplace tells about it (its seq is 0 before)."""
+    draft = Draft(Aggregate(line=line, ledger=Ledger(), refunds={}), rules, now)
+    with draft.line_entry("registered", actor, now, opens=True):
+        pass
+    return _decision(draft, entry=0)
 
 
 def due(aggregate: Aggregate, *, rules: Rules, now: datetime) -> Decision:
@@ -76,6 +87,15 @@ def _explain(draft: Draft, case: Case, actor: Actor) -> dict[str, tuple[Blocker,
     return answers
 
 
+def _refuse_key(draft: Draft, act: Act, event: str) -> Decision:
+    """Refuse an idempotency key that another request has used up."""
+    blockers = [Blocker(code="KEY_REUSED", params={"event": event})]
+    if act.refund is None:
+        return _refuse_on_line(draft, act, "rule", blockers)
+    case = draft.refunds[act.refund]
+    return _refuse(Turn(draft=draft, act=act, case=case, policy=draft.policy_of(case)), "rule", blockers)
+
+
 def _role(move: Move | Fact, actor: Actor) -> list[Blocker]:
     if actor.role in move.roles:
         return []
@@ -86,8 +106,8 @@ def _blockers(turn: Turn, move: Move) -> list[Blocker]:
     """Return every blocker that can be judged; the wrong state first."""
     blockers = []
     if not _in_place(turn, move):
-        possible = TABLE.events_of[turn.case["state"]]
-        blockers.append(Blocker(code="WRONG_STATE", params={"state": turn.case["state"], "possible": list(possible)}))
+        possible = [event for event in TABLE.events_of[turn.case["state"]] if event in MOVES]
+        blockers.append(Blocker(code="WRONG_STATE", params={"state": turn.case["state"], "possible": possible}))
         if move.states is not None or turn.act.probe:
             return blockers
     for guard in move.guards:
@@ -119,8 +139,11 @@ def _in_place(turn: Turn, move: Move) -> bool:
 
 
 def _terms(turn: Turn) -> str:
-    """Name the terms that two persons must agree on."""
-    return sha256(json.dumps(dict(turn.act.params), sort_keys=True).encode()).hexdigest()
+    """Name the terms that two persons must agree on; what was left open is what it means."""
+    terms = {name: value for name, value in turn.act.params.items() if value}
+    if turn.act.event == "accept_offer":
+        terms["offer"] = turn.case.get("standing")
+    return sha256(json.dumps(terms, sort_keys=True).encode()).hexdigest()
 
 
 def _given_by(turn: Turn) -> list[str]:
@@ -235,8 +258,8 @@ def _known(turn: Turn) -> int | None:
     if event in proofs.EVENTS:
         proof = proofs.sort_proof(turn)
         return proof.seq if proof.kind == "known" else None
-    if event == "add_evidence" and turn.given("evidence") and not unseen_files(turn, case):
-        return case["seq"]
+    if event == "add_evidence":
+        return known_since(turn, case)
     if event == "flag_risk":
         return case["flags"].get(str(turn.given("flag")))
     if event == "void_attempt":
@@ -326,6 +349,7 @@ def _move(turn: Turn, move: Move) -> Decision:
             new["instance"] = "appeal"
         clocks.change_state(draft, new, target, draft.now)
         move.apply(turn, new)
+        _note_party(turn, move, new)
         _tidy(draft, case, new)
     follow_ups(draft, case, new, act.event)
     if len(new["evidence"]) > len(case["evidence"]) and case["state"] == new["state"]:
@@ -338,8 +362,14 @@ def _params(turn: Turn) -> Mapping[str, Json]:
     """Return the parameters as the entry writes them: of evidence only what is new."""
     if "evidence" not in turn.act.params:
         return turn.act.params
-    files = [{"kind": item["kind"], "commit": item["commit"]} for item in unseen_files(turn, turn.case)]
-    return {**turn.act.params, "evidence": files}
+    return {**turn.act.params, "evidence": named_files(turn, turn.case)}
+
+
+def _note_party(turn: Turn, move: Move, case: Case) -> None:
+    """Note a service that did what the claimant could have done: who acted for him never decides."""
+    name = turn.actor.name
+    if turn.actor.role == "service" and "buyer" in move.roles and name not in case["parties"]:
+        case["parties"] = [*case["parties"], name]
 
 
 def _tidy(draft: Draft, before: Case, case: Case) -> None:
@@ -363,4 +393,4 @@ def _decision(
     )  # fmt: skip
 
 
-__all__ = ["EVENTS", "MOVES", "SYSTEM", "allowed", "decide", "due", "explain", "outlook"]
+__all__ = ["EVENTS", "MOVES", "SYSTEM", "allowed", "decide", "due", "explain", "outlook", "register"]

@@ -22,6 +22,7 @@ from states.case import (
     difference,
     line_subject,
 )
+from states.ledger import settled_and_excess
 from states.policy import Policy
 
 SYSTEM = Actor(role="system", name="system")
@@ -47,7 +48,9 @@ class Draft:
         self.ledger = replace(aggregate.ledger)
         self.refunds = dict(aggregate.refunds)
         self.rules = rules
-        self.now = now
+        # Two hosts may disagree by a moment: nothing happens before what has already happened on the line.
+        chains = [self.line["effective_at"], *(case["effective_at"] for case in self.refunds.values())]
+        self.now = max(now, times.moment(max(chains)))
         self.entries: list[Entry] = []
         self.effects: list[Effect] = []
         self._open_seq = 0
@@ -85,8 +88,8 @@ class Draft:
         ledger = replace(self.ledger)
         self._begin(case["id"], new["seq"], new["effective_at"])
         yield new
-        self._settle_excess()
         self.refunds[case["id"]] = new
+        self.balance()
         self._record(
             case["id"], event, actor, at, kind, params, texts, cause, blockers, occurred_at,
             before=None if opens else case["state"], after=new["state"],
@@ -117,7 +120,7 @@ class Draft:
         self._begin(subject, new["seq"], new["effective_at"])
         self.line = new
         yield new
-        self._settle_excess()
+        self.balance()
         self._record(
             subject, event, actor, at, kind, params, texts, None, blockers, occurred_at,
             before=None, after=None, old={} if opens else old, new=new, ledger=ledger,
@@ -157,11 +160,16 @@ class Draft:
     def _begin(self, subject: str, seq: int, at: str) -> None:
         self._open_subject, self._open_seq, self._open_at = subject, seq, at
 
-    def _settle_excess(self) -> None:
-        """Keep excess what outside facts made it: stray payments, and what capture fell short of."""
-        ledger, stray = self.ledger, self.line["stray"]
-        taken = ledger.reserved + ledger.in_flight + ledger.settled
-        ledger.excess = stray + max(0, taken - stray - self.line["captured"])
+    def balance(self) -> None:
+        """Let settled and excess follow from what was paid, captured, and written off."""
+        line, ledger = self.line, self.ledger
+        ledger.settled, ledger.excess = settled_and_excess(
+            captured=line["captured"],
+            committed=ledger.reserved + ledger.in_flight,
+            paid=max(0, sum(case["settled"] for case in self.refunds.values()) + line.get("beside", 0)),
+            stray=line["stray"],
+            written_off=line["written_off"],
+        )
 
     def _record(
         self, subject: str, event: str, actor: Actor, at: datetime, kind: str,

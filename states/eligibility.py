@@ -3,7 +3,7 @@
 from states import times
 from states.case import Blocker, Case, Line
 from states.draft import Turn
-from states.evidence import missing
+from states.evidence import came_since, missing
 from states.policy import Policy
 from states.prorata import pro_rata
 
@@ -35,12 +35,13 @@ def usage_blockers(turn: Turn, amount: int, *, whole: bool) -> list[Blocker]:
     return []
 
 
-def clear_evidence(turn: Turn, case: Case) -> bool:
-    """Tell whether the act brings clear evidence: a needed kind that was missing, or a promise of the platform."""
-    lacking = {
-        kind
-        for group in missing(turn.policy, turn.line["product_type"], case["reason"], case["evidence"])
-        for kind in group
-    }
-    brought = {item["kind"] for item in turn.given("evidence") or []}
+def clear_evidence(policy: Policy, line: Line, case: Case) -> bool:
+    """Tell whether the buyer has brought clear evidence since the rejection.
+
+    That is a kind that product and reason need and that was missing then, or a promise of the platform.
+    """
+    rejected = case.get("rejection", {}).get("seq", 0)
+    before = {number: item for number, item in case["evidence"].items() if item["seq"] <= rejected}
+    lacking = {kind for group in missing(policy, line["product_type"], case["reason"], before) for kind in group}
+    brought = {item["kind"] for item in came_since(case, rejected)}
     return "platform_promise" in brought or bool(brought & lacking)

@@ -64,6 +64,18 @@ def unseen_files(turn: Turn, case: Case) -> list[dict[str, Json]]:
     return _unseen(turn.given("evidence") or [], list(case["evidence"].values()))
 
 
+def named_files(turn: Turn, case: Case) -> list[dict[str, Json]]:
+    """Return what an entry says of the act's new files: kind and commitment."""
+    return [{"kind": item["kind"], "commit": item["commit"]} for item in unseen_files(turn, case)]
+
+
+def known_since(turn: Turn, case: Case) -> int | None:
+    """Return the seq with which the last of the act's files came, or None where one of them is new."""
+    files = {(item["kind"], item["commit"]) for item in turn.given("evidence") or []}
+    came = {(item["kind"], item["commit"]): int(item["seq"]) for item in case["evidence"].values()}
+    return max(came[file] for file in files) if files and files <= came.keys() else None
+
+
 def add_files(turn: Turn, case: Case) -> None:
     """Attach the act's files that are new."""
     buyer_side = turn.actor.role in BUYER_SIDE

@@ -94,11 +94,16 @@ def _evidence_missing(draft: Draft, case: Case) -> None:
 
 
 def _latest(effects: list[Effect]) -> list[Effect]:
-    """Drop messages that are overtaken within one catch-up: the last one to each side tells all."""
-    last = {(item.subject, item.kind): index for index, item in enumerate(effects)}
-    messages = ("buyer_message", "staff_task")
+    """Drop messages that are overtaken within one catch-up: the last one to a person about a matter tells all."""
+    last = {_matter(item): index for index, item in enumerate(effects)}
     return [
         item
         for index, item in enumerate(effects)
-        if item.kind not in messages or last[(item.subject, item.kind)] == index
+        if item.kind not in ("buyer_message", "staff_task") or last[_matter(item)] == index
     ]
+
+
+def _matter(item: Effect) -> tuple[str, str, str]:
+    """Name what a message is about: a task of the staff is of one deadline, the buyer hears how things stand."""
+    about = item.params.get("deadline", item.code) if item.kind == "staff_task" else ""
+    return item.subject, item.kind, about

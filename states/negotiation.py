@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from states import clocks, money, times
 from states.case import Blocker, Case, Json
 from states.draft import Turn
-from states.eligibility import pro_rata_amount, usage_blockers
+from states.eligibility import pro_rata_amount, usage_blockers, verdict
 from states.moves import Move, who
 from states.review import above_limit, decides, may_decide, open_approval
 
@@ -66,7 +66,8 @@ def _promise(turn: Turn) -> Iterable[Blocker]:
     yield from money.chargeback_open(turn.draft)
     amount = turn.given("amount") or 0
     if amount > 0:
-        yield from (b for b in usage_blockers(turn, amount, whole=False) if b.code == "ALREADY_CONSUMED")
+        if verdict(turn.policy, turn.line, turn.case["reason"]) == "not_accepted":
+            yield from usage_blockers(turn, amount, whole=False)
         yield from money.not_covered(turn.draft, turn.case, amount)
 
 
@@ -89,8 +90,12 @@ def _answers(turn: Turn) -> Iterable[Blocker]:
     named = turn.given("offer")
     if offer is None or (named is not None and str(named) != number):
         yield Blocker(code="OFFER_NOT_STANDING", params={"named": named, "standing": number})
-    elif offer["counter"] == (turn.actor.role == "buyer"):
+    elif offer["counter"] == _is_claimants(turn) or offer["by"] == turn.actor.name:
         yield Blocker(code="OWN_OFFER", params={"offer": number})
+
+
+def _is_claimants(turn: Turn) -> bool:
+    return turn.actor.role == "buyer" or turn.actor.is_claimant
 
 
 def _still_holds(turn: Turn) -> Iterable[Blocker]:

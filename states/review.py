@@ -6,7 +6,7 @@ from states import clocks, codes, money, times
 from states.case import Act, Actor, Blocker, Case, Json
 from states.draft import Turn
 from states.eligibility import clear_evidence, usage_blockers
-from states.evidence import add_files, came_since, file_blockers, unknown_kinds
+from states.evidence import add_files, came_since, file_blockers, unknown_kinds, unseen_files
 from states.moves import Move, text_required, who
 
 ARGUMENT_CHARACTERS = 10  # "an argument of at least a sentence"
@@ -136,7 +136,8 @@ def _new_ground(turn: Turn) -> Iterable[Blocker]:
         return
     argument = "".join(turn.act.texts.get("argument", "").split())
     since = turn.case.get("rejection", {}).get("seq", 0)
-    if turn.given("evidence") or came_since(turn.case, since) or len(argument) >= ARGUMENT_CHARACTERS:
+    brought = unseen_files(turn, turn.case) or came_since(turn.case, since)
+    if brought or len(argument) >= ARGUMENT_CHARACTERS:
         return
     yield Blocker(code="NO_NEW_GROUND", params={"characters": ARGUMENT_CHARACTERS})
 
@@ -165,27 +166,27 @@ def _request_evidence(turn: Turn, case: Case) -> None:
     )  # fmt: skip
 
 
-def end_request(turn: Turn, case: Case) -> None:
-    """End the standing request for evidence, taking in what the act brings."""
-    add_files(turn, case)
+def _provide_evidence(turn: Turn, case: Case) -> None:
+    _add_evidence(turn, case)
+    case.pop("request", None)
+
+
+def _end_request(turn: Turn, case: Case) -> None:
     case.pop("request", None)
 
 
 def _appeal(turn: Turn, case: Case) -> None:
-    case["instance"] = "appeal"
-    clear = clear_evidence(turn, case)
-    add_files(turn, case)
-    if clear:
-        case["clear_evidence"] = True
-    case.pop("assignee", None)
+    _add_evidence(turn, case)
+    clear = case.get("clear_evidence", False)
+    for name in ("assignee", "hold"):  # the appeal is another's work, with an escalation of its own
+        case.pop(name, None)  # type: ignore[misc]
     case["left"].pop("review", None)
     turn.draft.tell("staff_task", "APPEALED", clear_evidence=clear, due_at=case["deadlines"]["appeal_review"]["due_at"])
 
 
 def _add_evidence(turn: Turn, case: Case) -> None:
-    clear = case["instance"] == "appeal" and clear_evidence(turn, case)
     add_files(turn, case)
-    if clear:
+    if case["instance"] == "appeal" and clear_evidence(turn.policy, turn.line, case):
         case["clear_evidence"] = True
 
 
@@ -256,9 +257,9 @@ MOVES = {
     "request_evidence": Move(
         roles=who("agent", "system"), guards=(_kinds, _evidence_round), apply=_request_evidence
     ),
-    "provide_evidence": Move(roles=who("buyer", "service"), guards=(file_blockers, _complete), apply=end_request),
+    "provide_evidence": Move(roles=who("buyer", "service"), guards=(file_blockers, _complete), apply=_provide_evidence),
     "end_request": Move(
-        roles=who("agent"), guards=(text_required("REASON_REQUIRED", "message"),), apply=end_request
+        roles=who("agent"), guards=(text_required("REASON_REQUIRED", "message"),), apply=_end_request
     ),
     "approve": Move(
         roles=who("agent", "system"), guards=(may_decide, _eligible, _covered, _small_claim),
