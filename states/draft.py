@@ -50,7 +50,7 @@ class Draft:
         self.rules = rules
         # Two hosts may disagree by a moment: nothing happens before what has already happened on the line.
         chains = [self.line["effective_at"], *(case["effective_at"] for case in self.refunds.values())]
-        self.now = max(now, times.moment(max(chains)))
+        self.now = times.moment(max(times.text(now), *chains))
         self.entries: list[Entry] = []
         self.effects: list[Effect] = []
         self._open_seq = 0
