@@ -30,15 +30,15 @@ class Vault:
     """The cryptography of one database, under its secret; the caller stores what it returns."""
 
     def __init__(self, secret: bytes, rehearsal: bool) -> None:
-        self._secret, self._rehearsal = secret, rehearsal
+        self.secret, self._rehearsal = secret, rehearsal
 
     def buyer_lookup(self, buyer_id: str) -> str:
         """Turn a buyer's id into the value by which his row is found."""
-        return _mac(self._secret, "lookup", buyer_id).hex()
+        return _mac(self.secret, "lookup", buyer_id).hex()
 
     def new_buyer(self, buyer_id: str) -> BuyerRow:
         """Make the row of a new buyer; in a rehearsal the key follows from the id, so that histories repeat."""
-        key = _mac(self._secret, "key", buyer_id) if self._rehearsal else os.urandom(32)
+        key = _mac(self.secret, "key", buyer_id) if self._rehearsal else os.urandom(32)
         ref = "b" + _mac(key, "ref", buyer_id).hex()[:24]
         cipher = self.encrypt(key, buyer_id.encode(), f"buyer {ref}")
         return BuyerRow(ref=ref, lookup=self.buyer_lookup(buyer_id), key=key, cipher=cipher)

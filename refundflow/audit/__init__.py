@@ -1,8 +1,8 @@
 """The chains: entries sealed onto the hash of the one before, replayed, and verified."""
 
 from refundflow.audit.replay import Finding, Replayed, parse, replay
-from refundflow.audit.seal import BODY_VERSION, CHART, seal
-from refundflow.audit.verify import verify
+from refundflow.audit.seal import BODY_VERSION, CHART, fingerprint, seal
+from refundflow.audit.verify import Verified, verify
 from refundflow.store import Sealed, canonical
 
 __all__ = [
@@ -11,7 +11,9 @@ __all__ = [
     "Finding",
     "Replayed",
     "Sealed",
+    "Verified",
     "canonical",
+    "fingerprint",
     "parse",
     "replay",
     "seal",

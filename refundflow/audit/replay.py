@@ -33,10 +33,10 @@ class Finding:
 
     subject: str
     seq: int
-    problem: str
+    what: str
 
     def __str__(self) -> str:
-        return f"{self.subject}#{self.seq}: {self.problem}" if self.seq else f"{self.subject}: {self.problem}"
+        return f"{self.subject}#{self.seq}: {self.what}" if self.seq else f"{self.subject}: {self.what}"
 
 
 class Replayed:

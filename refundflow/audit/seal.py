@@ -26,15 +26,13 @@ def seal(
     correlation: str | None = None,
     commitments: Mapping[int, Mapping[str, str]] | None = None,
     repeats: Mapping[str, int] | None = None,
-    fingerprint: str | None = None,
     chart: str = CHART,
 ) -> list[Sealed]:
     """Chain entries of one transaction, in order, onto the newest hash of each subject (`heads`).
 
     `key_entry` is the index of the entry that carries the idempotency key and the hash of the request;
     `commitments` stand for the texts of an entry, by its index; `repeats` are refusals counted since the newest
-    entry of a subject: the next one carries the count. `fingerprint` names the refusal that `key_entry` records, so
-    that the same one again is known.
+    entry of a subject: the next one carries the count.
     """
     heads, repeats = dict(heads), dict(repeats or {})
     sealed: list[Sealed] = []
@@ -56,10 +54,16 @@ def seal(
                 entry=entry, body=written, hash=heads[entry.subject], recorded_at=recorded_at,
                 key=key if keyed else None, key_scope=key_scope if keyed else None,
                 request_hash=request_hash if keyed else None,
-                fingerprint=fingerprint if index == key_entry and entry.kind == "refused" else None,
+                fingerprint=fingerprint(entry) if entry.kind == "refused" else None,
             )
         )  # fmt: skip
     return sealed
+
+
+def fingerprint(entry: Entry) -> str:
+    """Name a refusal: the same act of the same actor, blocked by the same."""
+    told = [entry.event, entry.actor.role, entry.actor.name, dict(entry.params), list(entry.texts)]
+    return hashlib.sha256(canonical([*told, _blockers(entry.blockers)])).hexdigest()
 
 
 def _body(entry: Entry, texts: Mapping[str, str], recorded_at: datetime, previous: str, chart: str) -> dict[str, Json]:

@@ -1,6 +1,7 @@
 """The proof of a whole database: every chain, and every row against the chain that it follows from."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -12,13 +13,35 @@ from states.case import Ledger, line_subject
 Json = Any
 
 
-def verify(tx: Tx, *, progress: Callable[[int], None] | None = None) -> Iterator[Finding]:
-    """Walk all chains once, in memory bounded by one order, and yield whatever does not hold.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verified:
+    """What was walked along, and every place where it does not hold; none: the proof stands."""
+
+    chains: int
+    entries: int
+    findings: tuple[Finding, ...]
+
+
+def verify(tx: Tx, *, progress: Callable[[int], None] | None = None) -> Verified:
+    """Walk all chains once, in memory bounded by one order, and tell whatever does not hold.
 
     Per entry: no gap, the hash of the one before, the hash of the body, columns that repeat the body. Per row: it
     equals the replay of its chain. Per line: the ledger is the sum of all changes. `progress` is told how many
     entries were read since it was told last.
     """
+    chains = entries = 0
+
+    def walked(more: int) -> None:
+        nonlocal chains, entries
+        chains, entries = chains + 1, entries + more
+        if progress:
+            progress(more)
+
+    findings = tuple(_findings(tx, walked))
+    return Verified(chains=chains, entries=entries, findings=findings)
+
+
+def _findings(tx: Tx, walked: Callable[[int], None]) -> Iterator[Finding]:
     entries = _Reader(tx.scan_entries())
     lines, refunds, payouts = _Reader(tx.scan_lines()), _Reader(tx.scan_refunds()), _Reader(tx.scan_payouts())
     while orders := [reader.order for reader in (entries, lines, refunds, payouts) if reader.order is not None]:
@@ -28,8 +51,7 @@ def verify(tx: Tx, *, progress: Callable[[int], None] | None = None) -> Iterator
             chains[subject] = replayed = Replayed(subject)
             for entry in chain:
                 yield from replayed.add(entry)
-            if progress:
-                progress(replayed.count)
+            walked(replayed.count)
         yield from _rows_agree(chains, order_id, lines.take(order_id), refunds.take(order_id), payouts.take(order_id))
 
 
