@@ -1,0 +1,1 @@
+"""A rehearsal: a file of real complaints driven through the facade by a fixed rule, and checked against it."""
