@@ -15,11 +15,13 @@ from refundflow.cli import (
     database,
     facts,
     negotiation,
+    orders,
     payouts,
     play,
     queries,
     review,
     rules,
+    staff,
     worker,
 )
 from refundflow.cli.failures import guarded
@@ -66,7 +68,7 @@ def application() -> typer.Typer:
     app.callback()(root)
     for group in (claims, queries, review, negotiation, payouts, beside, facts):
         app.add_typer(group.app)
-    for group in (audit, rules, database, play, worker):
+    for group in (audit, rules, database, staff, orders, play, worker):
         app.add_typer(group.app)
     return app
 

@@ -48,12 +48,12 @@ def flag_risk(
 def extend(
     call: Call,
     refund: options.RefundId,
+    days: Annotated[int, typer.Option(metavar="N", help="Civil days more, at most those of the policy.")],
     deadline: Annotated[
         str | None, typer.Option(metavar="NAME", help="The deadline; the standing one if none is named.")
     ] = None,
-    days: Annotated[int | None, typer.Option(metavar="N", help="Days more, as many as the policy allows.")] = None,
     message: options.Why = None,
 ) -> None:
     """Give more time, once per standing deadline."""
     with call.connected() as refunds:
-        answers.moved(call, refunds.extend(refund, deadline=deadline, days=days, message=message, **call.by))
+        answers.moved(call, refunds.extend(refund, days=days, deadline=deadline, message=message, **call.by))

@@ -34,6 +34,14 @@ class By(Who):
     key: str | None
 
 
+class Told(TypedDict):
+    """The keyword arguments that every fact of an order line takes."""
+
+    actor: str
+    key: str | None
+    at: datetime | None
+
+
 @dataclass(kw_only=True)
 class Call:
     """What the common options of one command say, and the database that it opened."""
@@ -60,6 +68,11 @@ class Call:
     def by(self) -> By:
         """Say who acts, for whom, when, and with which key."""
         return {**self.who, "key": self.key}
+
+    @property
+    def told(self) -> Told:
+        """Say who tells a fact of an order line, when, and with which key."""
+        return {"actor": self.who["actor"], "key": self.key, "at": self.at}
 
     @contextmanager
     def connected(self) -> Iterator["Refunds"]:
@@ -101,6 +114,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "as_json": (options.Json, False),
 }
 WRITE = ("actor", "buyer", "key", "at", "as_json")
+FACT = ("actor", "key", "at", "as_json")
 READ = ("actor", "buyer", "at", "as_json")
 PLAIN = ("as_json",)
 

@@ -12,7 +12,7 @@ PANEL = "Claims"
 
 
 @command(app, "refundflow check A1001 --reason WRONG_FACE_VALUE --as buyer:b-17", takes=READ, panel=PANEL)
-def check(call: Call, order: options.OrderLine, reason: options.MaybeReason = None) -> None:
+def check(call: Call, order: options.Order, reason: options.MaybeReason = None) -> None:
     """Ask before a claim: would it be accepted, what is needed, until when; for one reason or for each."""
     with call.connected() as refunds:
         answers.checks(call, refunds.check(order.order_id, line=order.line, reason=reason, **call.who))
@@ -25,7 +25,7 @@ def check(call: Call, order: options.OrderLine, reason: options.MaybeReason = No
 )
 def submit(
     call: Call,
-    order: options.OrderLine,
+    order: options.Order,
     reason: options.Reason,
     amount: options.MaybeAmount = None,
     note: Annotated[str | None, typer.Option(metavar="TEXT", help="What happened, in the buyer's words.")] = None,
@@ -86,19 +86,29 @@ def provide_evidence(
     refund: options.RefundId,
     evidence: options.Evidence = None,
     everything: Annotated[bool, typer.Option("--all", help="This is all there is: go on with what is in.")] = False,
+    message: options.Message = None,
 ) -> None:
     """Bring the evidence that was asked for."""
     attached = files.attachments(evidence)
     with call.connected() as refunds:
-        answers.moved(call, refunds.provide_evidence(refund, evidence=attached, all=everything, **call.by))
+        answers.moved(
+            call, refunds.provide_evidence(refund, evidence=attached, all=everything, message=message, **call.by)
+        )
 
 
 @command(app, "refundflow add-evidence A1001-1-1 --evidence screenshot=login.png --as buyer:b-17", panel=PANEL)
-def add_evidence(call: Call, refund: options.RefundId, evidence: options.Evidence = None) -> None:
+def add_evidence(
+    call: Call,
+    refund: options.RefundId,
+    evidence: options.Evidence = None,
+    audience: Annotated[
+        str | None, typer.Option(metavar="WHO", help="internal, or buyer: the buyer may see it.")
+    ] = None,
+) -> None:
     """Add evidence that nobody asked for."""
     attached = files.attachments(evidence)
     with call.connected() as refunds:
-        answers.moved(call, refunds.add_evidence(refund, evidence=attached, **call.by))
+        answers.moved(call, refunds.add_evidence(refund, evidence=attached, audience=audience, **call.by))
 
 
 @command(app, "refundflow confirm-receipt A1001-1-1 --as buyer:b-17", panel=PANEL)

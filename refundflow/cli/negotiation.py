@@ -40,14 +40,14 @@ def counter_offer(
 
 
 @command(app, "refundflow accept-offer A1001-1-1 --offer 1 --as buyer:b-17", panel=PANEL)
-def accept_offer(call: Call, refund: options.RefundId, number: Offer = None) -> None:
+def accept_offer(call: Call, refund: options.RefundId, number: Offer = None, message: options.Message = None) -> None:
     """Accept the offer of the other side."""
     with call.connected() as refunds:
-        answers.moved(call, refunds.accept_offer(refund, offer=number, **call.by))
+        answers.moved(call, refunds.accept_offer(refund, offer=number, message=message, **call.by))
 
 
 @command(app, "refundflow decline-offer A1001-1-1 --as buyer:b-17", panel=PANEL)
-def decline_offer(call: Call, refund: options.RefundId, message: options.Message = None) -> None:
+def decline_offer(call: Call, refund: options.RefundId, number: Offer = None, message: options.Message = None) -> None:
     """Decline the offer of the other side; the review goes on."""
     with call.connected() as refunds:
-        answers.moved(call, refunds.decline_offer(refund, message=message, **call.by))
+        answers.moved(call, refunds.decline_offer(refund, offer=number, message=message, **call.by))

@@ -16,7 +16,7 @@ _ORDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~@+-]{0,63}")
 _LINE = re.compile(r"[A-Za-z0-9._]{1,16}")
 
 
-class Place(NamedTuple):
+class OrderLine(NamedTuple):
     """One order line."""
 
     order_id: str
@@ -44,7 +44,7 @@ def read_time(text: str) -> datetime:
         ) from error
 
 
-def read_place(text: str) -> Place:
+def read_place(text: str) -> OrderLine:
     """Read ORDER or ORDER/LINE; the line is 1 where none is named.
 
     Raises:
@@ -53,7 +53,7 @@ def read_place(text: str) -> Place:
     order_id, slash, line = text.partition("/")
     if not _ORDER.fullmatch(order_id) or (slash and not _LINE.fullmatch(line)):
         raise BadInput(f"{text!r} is not ORDER or ORDER/LINE, such as A1001 or A1001/2", field="order")
-    return Place(order_id, line or "1")
+    return OrderLine(order_id, line or "1")
 
 
 def read_evidence(text: str) -> EvidenceFile:
@@ -78,8 +78,8 @@ def _completing(words: tuple[str, ...]) -> Callable[[str], list[str]]:
 
 
 RefundId = Annotated[str, typer.Argument(metavar="ID", help="The refund, e.g. A1001-1-1.")]
-OrderLine = Annotated[
-    Place,
+Order = Annotated[
+    OrderLine,
     typer.Argument(metavar="ORDER[/LINE]", help="The order line; line 1 if none is named.", parser=read_place),
 ]
 Message = Annotated[str | None, typer.Option("--message", metavar="TEXT", help="What to say or record with it.")]
@@ -137,7 +137,7 @@ Number = Annotated[str, typer.Option(metavar="NUMBER", help="Our number of the p
 Currency = Annotated[str, typer.Option(metavar="CODE", help="The currency, e.g. CNY.")]
 Proof = Annotated[str | None, typer.Option(metavar="REF", help="The proof: the channel's or the bank's own reference.")]
 Channel = Annotated[
-    str | None,
+    str,
     typer.Option(metavar="CHANNEL", help="E.g. alipay.", autocompletion=_completing(codes.CHANNELS)),
 ]
 

@@ -1,5 +1,6 @@
 """Commands of the payout: proofs, retries, other ways to pay, enquiries about money that did not arrive."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -10,14 +11,19 @@ from states import codes
 
 app = typer.Typer()
 PANEL = "Payout"
-AttemptAmount = Annotated[int, typer.Option(metavar="MINOR", help="The amount that the proof names.")]
-MaybeNumber = Annotated[str | None, typer.Option(metavar="NUMBER", help="Our number of the payout.")]
-NewChannel = Annotated[str | None, typer.Option(metavar="CHANNEL", help="The channel of the new payout.")]
+AttemptAmount = Annotated[int, typer.Option("--amount", metavar="MINOR", help="The amount that the proof names.")]
+MaybeNumber = Annotated[str | None, typer.Option("--number", metavar="NUMBER", help="Our number of the payout.")]
+OccurredAt = Annotated[
+    datetime | None,
+    typer.Option(
+        "--occurred-at", metavar="TIME", help="When it happened outside, with its offset.", parser=options.read_time
+    ),
+]
 
 
 @command(app, "refundflow dispatch-payout A1001-1-1 --as finance:chen", panel=PANEL)
 def dispatch_payout(call: Call, refund: options.RefundId) -> None:
-    """Commit the next payout; the system's own act (see `worker`), anybody else is told so."""
+    """Commit the next payout: the system's own act, see `worker`; anybody else is told so."""
     with call.connected() as refunds:
         answers.moved(call, refunds.dispatch_payout(refund, **call.by))
 
@@ -35,13 +41,14 @@ def payout_settled(
     amount: AttemptAmount,
     currency: options.Currency,
     proof: options.Proof = None,
+    occurred_at: OccurredAt = None,
 ) -> None:
     """Record the proof that a payout arrived; two persons of finance are needed."""
     with call.connected() as refunds:
-        answers.moved(
-            call,
-            refunds.payout_settled(refund, number=number, amount=amount, currency=currency, proof=proof, **call.by),
+        done = refunds.payout_settled(
+            refund, number=number, amount=amount, currency=currency, proof=proof, occurred_at=occurred_at, **call.by
         )
+        answers.moved(call, done)
 
 
 @command(
@@ -53,10 +60,13 @@ def payout_refused(
     number: MaybeNumber = None,
     proof: options.Proof = None,
     void: Annotated[bool, typer.Option("--void", help="The channel says that the number will never pay.")] = False,
+    rule: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Nothing was sent: the channel's rule that time does not lift.")
+    ] = None,
 ) -> None:
     """Record a definite failure of a payout with its proof."""
     with call.connected() as refunds:
-        answers.moved(call, refunds.payout_refused(refund, number=number, proof=proof, void=void, **call.by))
+        answers.moved(call, refunds.payout_refused(refund, number=number, proof=proof, void=void, rule=rule, **call.by))
 
 
 @command(app, "refundflow retry-payout A1001-1-1 --as finance:chen", panel=PANEL)
@@ -71,9 +81,7 @@ def retry_payout(call: Call, refund: options.RefundId) -> None:
     'refundflow reroute-payout A1001-1-1 --channel balance --message "Account closed." --as finance:chen',
     panel=PANEL,
 )
-def reroute_payout(
-    call: Call, refund: options.RefundId, channel: options.Channel = None, message: options.Why = None
-) -> None:
+def reroute_payout(call: Call, refund: options.RefundId, channel: options.Channel, message: options.Why = None) -> None:
     """Pay by another channel once every earlier number is void; two persons of finance are needed."""
     with call.connected() as refunds:
         answers.moved(call, refunds.reroute_payout(refund, channel=channel, message=message, **call.by))
@@ -99,13 +107,14 @@ def payout_reversed(
     amount: AttemptAmount,
     currency: options.Currency,
     proof: options.Proof = None,
+    occurred_at: OccurredAt = None,
 ) -> None:
     """Record the proof that a payment came back."""
     with call.connected() as refunds:
-        answers.moved(
-            call,
-            refunds.payout_reversed(refund, number=number, amount=amount, currency=currency, proof=proof, **call.by),
+        done = refunds.payout_reversed(
+            refund, number=number, amount=amount, currency=currency, proof=proof, occurred_at=occurred_at, **call.by
         )
+        answers.moved(call, done)
 
 
 @command(
@@ -121,13 +130,14 @@ def late_reversal(
     amount: AttemptAmount,
     currency: options.Currency,
     proof: options.Proof = None,
+    occurred_at: OccurredAt = None,
 ) -> None:
     """Record the proof that a payment came back after the case had ended."""
     with call.connected() as refunds:
-        answers.moved(
-            call,
-            refunds.late_reversal(refund, number=number, amount=amount, currency=currency, proof=proof, **call.by),
+        done = refunds.late_reversal(
+            refund, number=number, amount=amount, currency=currency, proof=proof, occurred_at=occurred_at, **call.by
         )
+        answers.moved(call, done)
 
 
 @command(app, "refundflow void-attempt A1001-1-1 --number A1001-1-1-p1 --proof CH-10 --as finance:chen", panel=PANEL)
@@ -148,9 +158,17 @@ def raise_enquiry(call: Call, refund: options.RefundId, message: options.Message
 def answer_enquiry(
     call: Call,
     refund: options.RefundId,
-    answer: Annotated[str | None, typer.Option(metavar="CODE", help=f"One of {', '.join(codes.ANSWERS)}.")] = None,
+    answer: Annotated[str, typer.Option(metavar="CODE", help=f"One of {', '.join(codes.ANSWERS)}.")],
+    number: MaybeNumber = None,
+    arrived_at: Annotated[
+        datetime | None,
+        typer.Option(metavar="TIME", help="ARRIVED_PER_CHANNEL: when, with its offset.", parser=options.read_time),
+    ] = None,
     message: options.Message = None,
 ) -> None:
     """Answer the open enquiry by a code."""
     with call.connected() as refunds:
-        answers.moved(call, refunds.answer_enquiry(refund, answer=answer, message=message, **call.by))
+        done = refunds.answer_enquiry(
+            refund, answer=answer, number=number, arrived_at=arrived_at, message=message, **call.by
+        )
+        answers.moved(call, done)

@@ -1,0 +1,43 @@
+"""Commands for auditors: export every entry, verify every chain."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from refundflow.cli import output
+from refundflow.cli.call import PLAIN, READ, Call, command
+from refundflow.errors import ProofFailed
+from refundflow.render import verification_json
+
+app = typer.Typer()
+audit_app = typer.Typer(help="Export and verify the audit chains.", no_args_is_help=True)
+app.add_typer(audit_app, name="audit", rich_help_panel="Audit")
+
+
+@command(audit_app, "refundflow audit export --format jsonl --output entries.jsonl --as auditor:sun", takes=READ)
+def export(
+    call: Call,
+    form: Annotated[Literal["csv", "jsonl"], typer.Option("--format", help="The form of the file.")],
+    path: Annotated[Path, typer.Option("--output", metavar="PATH", help="The file to write.")],
+) -> None:
+    """Export every entry of every chain, in constant memory."""
+    with call.connected() as refunds:
+        written = refunds.export(format=form, output=str(path), **call.who)
+    if call.as_json:
+        output.data({"entries": written, "format": form, "output": str(path)})
+    else:
+        output.talk(f"{written} entries written to {path}")
+
+
+@command(audit_app, "refundflow audit verify", takes=PLAIN)
+def verify(call: Call) -> None:
+    """Verify every chain: hashes, gaps, and that replay gives what is stored; exit status 8 if anything is wrong."""
+    with call.connected() as refunds:
+        result = refunds.verify()
+    if call.as_json:
+        output.data(verification_json(result))
+    else:
+        output.record([("chains", result.chains), ("entries", result.entries), ("findings", len(result.findings))])
+    if not result.ok:
+        raise ProofFailed([f"{item.subject} {item.seq or ''}: {item.what}" for item in result.findings])

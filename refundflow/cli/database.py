@@ -1,0 +1,50 @@
+"""Commands of the database itself: make it ready, bring it up to date."""
+
+from typing import Annotated
+
+import typer
+
+from refundflow import config
+from refundflow.cli import output
+from refundflow.cli.call import PLAIN, Call, command
+
+app = typer.Typer()
+PANEL = "Running it"
+
+
+@command(app, "refundflow init", takes=PLAIN, panel=PANEL)
+def init(
+    call: Call,
+    rehearsal: Annotated[
+        bool, typer.Option("--rehearsal", help="For rehearsals, for ever: time is what the caller says (--at).")
+    ] = False,
+) -> None:
+    """Make the database ready; the same call again changes nothing."""
+    from refundflow.service import Refunds
+
+    with Refunds.init(config.read().database_url, rehearsal=rehearsal) as refunds:
+        mode = "rehearsal" if refunds.rehearsal else "live"
+    if call.as_json:
+        output.data({"mode": mode})
+    else:
+        output.talk(f"ready: a {mode} database, for ever")
+
+
+@command(app, "refundflow upgrade", takes=PLAIN, panel=PANEL)
+def upgrade(
+    call: Call,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+) -> None:
+    """Bring the schema of an older database up to date; say each step before it is done."""
+    from refundflow import migrations
+
+    url = config.read().database_url
+    steps = migrations.pending(url)
+    for step in steps:
+        output.talk(f"{'would apply' if dry_run else 'applying'} {step.name}: {step.title}")
+    if not steps:
+        output.talk("nothing to do: the schema is up to date")
+    applied = () if dry_run or not steps else migrations.upgrade(url)
+    if call.as_json:
+        pending = [step._asdict() for step in steps]
+        output.data({"pending": pending, "applied": [step._asdict() for step in applied]})

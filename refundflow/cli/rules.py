@@ -1,0 +1,112 @@
+"""Commands that show the rules: the chart, the policy, the calendar."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from refundflow.cli import output
+from refundflow.cli.call import PLAIN, Call, command
+from refundflow.errors import BadInput
+
+if TYPE_CHECKING:
+    from states.policy_values import Policy
+
+app = typer.Typer()
+PANEL = "Rules"
+policy_app = typer.Typer(help="The policy: every number and table that the rules ask for.", no_args_is_help=True)
+calendar_app = typer.Typer(help="The calendar of working days.", no_args_is_help=True)
+app.add_typer(policy_app, name="policy", rich_help_panel=PANEL)
+app.add_typer(calendar_app, name="calendar", rich_help_panel=PANEL)
+PolicyFile = Annotated[
+    Path | None, typer.Option("--policy", metavar="FILE", help="With the lengths of this policy, not the default one.")
+]
+
+
+@command(app, "refundflow chart", takes=PLAIN, panel=PANEL)
+def chart(
+    call: Call,
+    diagram: Annotated[bool, typer.Option("--diagram", help="The Mermaid diagram alone.")] = False,
+    policy: PolicyFile = None,
+) -> None:
+    """Show the chart of a refund: the diagram, every move, every deadline and the bounds that they give."""
+    from refundflow.render import chart as pages
+    from states.refund_v1 import TABLE
+
+    drawn, moves = pages.mermaid(TABLE), pages.moves(TABLE)
+    deadlines = pages.deadlines(TABLE, _policy(policy))
+    if call.as_json:
+        output.data(
+            {
+                "chart": TABLE.version,
+                "mermaid": drawn,
+                "moves": [dict(zip(pages.MOVES, row, strict=True)) for row in moves],
+                "deadlines": [dict(zip(pages.DEADLINES, row, strict=True)) for row in deadlines],
+            }
+        )
+        return
+    output.text(drawn)
+    if not diagram:
+        output.text("")
+        output.table(pages.MOVES, moves)
+        output.text("")
+        output.table(pages.DEADLINES, deadlines)
+
+
+@command(policy_app, "refundflow policy show > policy.toml", takes=PLAIN)
+def show(call: Call) -> None:
+    """Show the default policy as a file with its comments, to be copied and edited."""
+    from refundflow import policies
+
+    if call.as_json:
+        import json
+
+        default = policies.default()
+        output.data({"version": default.version, "content": json.loads(policies.content_of(default))})
+        return
+    output.text(policies.default_text())
+
+
+@command(policy_app, "refundflow policy check policy.toml", takes=PLAIN)
+def check(call: Call, file: Annotated[Path, typer.Argument(metavar="FILE", help="A policy file (TOML).")]) -> None:
+    """Check a policy file: every problem with its key and what is allowed, or the version that it has."""
+    found = _policy(file)
+    if call.as_json:
+        output.data({"ok": True, "version": found.version})
+        return
+    output.record([("ok", str(file)), ("version", found.version)])
+
+
+@command(calendar_app, "refundflow calendar show --year 2026", name="show", takes=PLAIN)
+def show_calendar(
+    call: Call, year: Annotated[int | None, typer.Option(metavar="YYYY", help="Of this year only.")] = None
+) -> None:
+    """Show the shipped calendar: its version, its coverage, weekdays that are off and weekends that are worked."""
+    from refundflow import calendars
+
+    calendar = calendars.shipped()
+    days = [(day, "off") for day in calendar.holidays] + [(day, "worked") for day in calendar.makeup]
+    shown = sorted((day, what) for day, what in days if year in (None, day.year))
+    if call.as_json:
+        output.data(
+            {
+                "version": calendar.version,
+                "first": calendar.first.isoformat(),
+                "last": calendar.last.isoformat(),
+                "days": [{"day": day.isoformat(), "what": what} for day, what in shown],
+            }
+        )
+        return
+    output.record([("version", calendar.version), ("covers", f"{calendar.first} to {calendar.last}")])
+    output.table(("day", "weekday", "what"), [(day.isoformat(), f"{day:%a}", what) for day, what in shown])
+
+
+def _policy(file: Path | None) -> "Policy":
+    from refundflow import policies
+
+    if file is None:
+        return policies.default()
+    try:
+        return policies.parse(file.read_text(encoding="utf-8"), str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{file}: {error}", field="file") from error
