@@ -1,0 +1,79 @@
+"""What the parts of the facade share: an open engine, acts on a refund and on a line, values for the reader."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from refundflow import values
+from refundflow.service import views
+from refundflow.service.callers import Caller, parse_caller
+from refundflow.service.engine import Answer, Engine, Request, place_of
+from refundflow.store import Tx
+from states.case import Actor, Aggregate, Case, Json
+from states.decide import allowed
+from states.draft import Draft
+
+Facts = Callable[[Tx, Aggregate], Mapping[str, Json]]
+
+
+class Facade:
+    """The base of the facade: one method per act is one call of `_act` or `_fact`."""
+
+    engine: Engine
+
+    def _act(
+        self, refund_id: str, event: str, *, actor: str, key: str | None, at: datetime | None, buyer: str | None,
+        correlation: str | None, params: Mapping[str, Any] | None = None, texts: Mapping[str, str | None] | None = None,
+        evidence: Sequence[values.Attachment] = (), facts: Facts | None = None, occurred_at: datetime | None = None,
+    ) -> values.Refund:  # fmt: skip
+        """Carry out one act on a refund and return the refund as the actor may see it."""
+        order_id, line = place_of(refund_id)
+        request = Request(
+            event=event, caller=parse_caller(actor, buyer), order_id=order_id, line=line, refund=refund_id,
+            params=given(params), texts=given(texts), files=tuple(evidence), key=key, at=at, correlation=correlation,
+            occurred_at=occurred_at,
+        )  # fmt: skip
+        return self.refund_of(self.engine.move(request, facts), request.caller)
+
+    def _fact(
+        self, order_id: str, line: str, event: str, *, actor: str, key: str | None, at: datetime | None,
+        correlation: str | None, params: Mapping[str, Any], occurred_at: datetime | None = None,
+    ) -> values.OrderLine:  # fmt: skip
+        """Tell one fact of an order line and return the line."""
+        request = Request(
+            event=event, caller=parse_caller(actor), order_id=order_id, line=line, params=given(params), key=key, at=at,
+            correlation=correlation, occurred_at=occurred_at,
+        )  # fmt: skip
+        answer = self.engine.move(request)
+        return views.order_line(
+            answer.aggregate, buyer_id=self.buyer_id(answer), waiting=answer.waiting, changed=answer.changed
+        )
+
+    def buyer_id(self, answer: Answer) -> str | None:
+        """Return the clear id of the line's buyer, None where it was erased."""
+        return self.engine.vault.open_buyer_id(answer.owner) if answer.owner is not None else None
+
+    def refund_of(self, answer: Answer, caller: Caller) -> values.Refund:
+        """Return the refund of an answer as the caller may see it."""
+        assert answer.refund is not None, "an act on a refund answers with one"
+        case = answer.aggregate.refunds[answer.refund]
+        return self.view(
+            answer.aggregate, case, answer.actor, caller, answer.now, self.buyer_id(answer), answer.waiting
+        )
+
+    def view(
+        self, aggregate: Aggregate, case: Case, actor: Actor, caller: Caller, now: datetime, buyer_id: str | None,
+        waiting: bool = False,
+    ) -> values.Refund:  # fmt: skip
+        """Return one refund of a line as the caller may see it at `now`."""
+        rules = self.engine.known_rules()
+        draft = Draft(aggregate, rules, now)
+        return views.refund(
+            aggregate, case, policy=rules.policies[case["policy"]], caller=caller, buyer_id=buyer_id,
+            allowed=allowed(draft, case, actor), waiting=waiting,
+        )  # fmt: skip
+
+
+def given(values_by_name: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Leave out what was not given."""
+    return {name: value for name, value in (values_by_name or {}).items() if value is not None}

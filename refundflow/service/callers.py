@@ -1,0 +1,76 @@
+"""Who calls: actors as text, registered persons, and who may see which refund."""
+
+from dataclasses import dataclass
+
+from refundflow.errors import BadInput, NotFound, RoleNotAllowed
+from refundflow.store import Tx
+from refundflow.vault import BuyerRow, Vault
+from states import codes
+from states.case import Actor, Blocker, Line
+
+INNER_ROLES = ("channel", "system")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Caller:
+    """An actor as named by a caller; `buyer` is whom a service names as the one it acts for."""
+
+    role: str
+    name: str
+    buyer: str | None = None
+
+    @property
+    def reads_as_buyer(self) -> bool:
+        """Tell that the caller sees what a buyer sees."""
+        return self.role == "buyer"
+
+
+SYSTEM = Caller(role="system", name="system")
+
+
+def parse_caller(actor: str, buyer: str | None = None) -> Caller:
+    """Read ``role:name``.
+
+    Raises:
+        BadInput: not of that form, or an unknown role.
+        RoleNotAllowed: `channel` and `system` are never taken from a caller.
+    """
+    role, colon, name = actor.partition(":")
+    if not colon or not name.strip() or role not in codes.ROLES:
+        allowed = ", ".join(f"{item}:NAME" for item in codes.CALLER_ROLES)
+        raise BadInput(f"{actor!r} names no actor: write one of {allowed}", field="actor")
+    if role in INNER_ROLES:
+        params = {"role": role, "roles": list(codes.CALLER_ROLES)}
+        raise RoleNotAllowed((Blocker(code="ROLE_NOT_ALLOWED", params=params),))
+    return Caller(role=role, name=name.strip(), buyer=buyer)
+
+
+def require_registered(tx: Tx, caller: Caller) -> None:
+    """Check that a member of staff is registered in that role, and active.
+
+    Raises:
+        RoleNotAllowed: with the blocker NOT_REGISTERED.
+    """
+    if caller.role not in codes.STAFF_ROLES:
+        return
+    row = tx.staff(caller.name)
+    if row is None or not row.active or caller.role not in row.roles:
+        roles = list(row.roles) if row is not None and row.active else []
+        params = {"name": caller.name, "role": caller.role, "registered": roles}
+        raise RoleNotAllowed((Blocker(code="NOT_REGISTERED", params=params),))
+
+
+def actor_on(line: Line, owner: BuyerRow | None, caller: Caller, vault: Vault, what: str) -> Actor:
+    """Return the caller as the rules know him on this line.
+
+    Raises:
+        NotFound: it is not the caller's to see; the same answer as for what does not exist.
+    """
+    own = owner is not None and vault.buyer_lookup(caller.name) == owner.lookup
+    if caller.role == "buyer":
+        if not own:
+            raise NotFound(what)
+        return Actor(role="buyer", name=line["buyer"], is_claimant=True)
+    if caller.buyer is not None and (owner is None or vault.buyer_lookup(caller.buyer) != owner.lookup):
+        raise NotFound(what)
+    return Actor(role=caller.role, name=caller.name, is_claimant=own)

@@ -1,0 +1,372 @@
+"""One move, one transaction: lock the line, decide, seal, commit; try again when others were first."""
+
+import json
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from hashlib import sha256
+from pathlib import PurePath
+from typing import Any, TypeVar
+
+from refundflow import audit, calendars, policies
+from refundflow.errors import BadInput, Busy, ChangedMeanwhile, NotFound, Refused, RoleNotAllowed
+from refundflow.service.callers import Caller, actor_on, require_registered
+from refundflow.store import Conflict, Store, Stored, StoredEntry, Tx
+from refundflow.store.documents import canonical
+from refundflow.values import Attachment
+from refundflow.vault import BuyerRow, Vault, mask
+from states import times
+from states.calendar import Calendars
+from states.case import Act, Actor, Aggregate, Case, Decision, Entry, Json, line_subject, merge, refund_place
+from states.decide import decide
+from states.draft import Rules
+from states.policy_values import Policy
+
+log = logging.getLogger("refundflow.moves")
+TRIES = 8
+T = TypeVar("T")
+MEDIA_TYPES = {
+    ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp", ".pdf": "application/pdf",
+    ".txt": "text/plain", ".csv": "text/csv", ".json": "application/json", ".mp4": "video/mp4",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """One call of the facade as the engine takes it."""
+
+    event: str
+    caller: Caller
+    order_id: str
+    line: str
+    refund: str | None = None
+    params: Mapping[str, Json] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[Attachment, ...] = ()
+    key: str | None = None
+    at: datetime | None = None
+    correlation: str | None = None
+    occurred_at: datetime | None = None
+
+    @property
+    def what(self) -> str:
+        """Name what is asked for, as the caller knows it."""
+        return self.refund or line_subject(self.order_id, self.line)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What a move left: the line and its refunds as they stand, and who may see how much of it."""
+
+    aggregate: Aggregate
+    actor: Actor
+    owner: BuyerRow | None
+    now: datetime
+    refund: str | None
+    waiting: bool = False
+    changed: bool = True
+
+
+class Engine:
+    """The store, the vault and the rules of one open database; safe for threads."""
+
+    def __init__(self, store: Store, policy: Policy) -> None:
+        self.store = store
+        self.vault = Vault(store.secret, rehearsal=store.rehearsal)
+        self.policy = policy
+        self._policies: dict[str, Policy] = {policy.version: policy}
+        with store.read() as tx:
+            self.calendars = _calendars_of(tx)
+
+    # time and rules
+
+    def time(self, tx: Tx, at: datetime | None) -> datetime:
+        """Return the moment of an act: the database's in a live one, the caller's in a rehearsal.
+
+        Raises:
+            BadInput: a live database was told a time, or a rehearsal one that goes backwards, or none at all.
+        """
+        if not self.store.rehearsal:
+            if at is not None:
+                raise BadInput("a live database takes no time from a caller: leave out --at", field="at")
+            return tx.now()
+        last = tx.rehearsal_time()
+        if at is None:
+            if last is None:
+                raise BadInput("a rehearsal needs its first time: say --at 2026-03-02T09:00:00+08:00", field="at")
+            return last
+        if at.tzinfo is None:
+            raise BadInput("a time needs its offset, such as 2026-03-02T09:00:00+08:00", field="at")
+        if last is not None and at < last:
+            raise BadInput(f"time never goes backwards: this rehearsal has reached {times.text(last)}", field="at")
+        return times.moment(times.text(at))
+
+    def reached(self, tx: Tx, now: datetime) -> None:
+        """Remember how far a rehearsal has come."""
+        if self.store.rehearsal and tx.rehearsal_time() != now:
+            tx.set_rehearsal_time(now)
+
+    def rules(self, tx: Tx, aggregate: Aggregate) -> Rules:
+        """Return the rules for a line: the policy in force, those pinned to its refunds, the calendars."""
+        for case in aggregate.refunds.values():
+            if case["policy"] not in self._policies:
+                content = tx.policy(case["policy"])
+                if content is None:
+                    raise BadInput(f"policy {case['policy']} of {case['id']} is not in the database", field="policy")
+                self._policies[case["policy"]] = policies.restore(content)
+        return self.known_rules()
+
+    def known_rules(self) -> Rules:
+        """Return the rules with every policy that was asked for so far."""
+        return Rules(policy=self.policy, policies=self._policies, calendars=self.calendars)
+
+    # one transaction
+
+    def write(self, work: Callable[[Tx], T]) -> T:
+        """Run one short transaction, again a bounded number of times when others were in the way.
+
+        Raises:
+            Busy: the database stayed locked.
+            ChangedMeanwhile: others were first every time.
+        """
+        for tried in range(TRIES):
+            try:
+                with self.store.write() as tx:
+                    return work(tx)
+            except Conflict as conflict:
+                last = conflict
+                time.sleep(random.uniform(0, 0.01 * 2**tried))
+        if last.reason == "busy":
+            raise Busy("the database stayed busy: try again in a moment") from last
+        raise ChangedMeanwhile("others changed it meanwhile, several times: look again and decide anew") from last
+
+    def read(self, work: Callable[[Tx], T]) -> T:
+        """Run a read on one snapshot.
+
+        Raises:
+            Busy: the database stayed locked.
+        """
+        try:
+            with self.store.read() as tx:
+                return work(tx)
+        except Conflict as conflict:
+            raise Busy("the database stayed busy: try again in a moment") from conflict
+
+    def move(self, request: Request, facts: Callable[[Tx, Aggregate], Mapping[str, Json]] | None = None) -> Answer:
+        """Carry one act out in one transaction.
+
+        Raises:
+            NotFound: no such line or refund, or not the caller's to see.
+            RoleNotAllowed: the caller's role may not do this; recorded.
+            Refused: the rules refuse it; recorded with every blocker.
+            Busy, ChangedMeanwhile: nothing was done; see `write`.
+        """
+        outcome = self.write(lambda tx: self._transact(tx, request, facts))
+        if isinstance(outcome, Refused):
+            raise outcome
+        return outcome
+
+    def _transact(
+        self, tx: Tx, request: Request, facts: Callable[[Tx, Aggregate], Mapping[str, Json]] | None
+    ) -> Answer | Refused:
+        if not self.store.rehearsal:
+            require_registered(tx, request.caller)
+        stored = tx.aggregate(request.order_id, request.line, lock=True)
+        if stored is None or (request.refund is not None and request.refund not in stored.aggregate.refunds):
+            raise NotFound(request.what)
+        now = self.time(tx, request.at)
+        owner = tx.buyer(stored.aggregate.line["buyer"])
+        actor = actor_on(stored.aggregate.line, owner, request.caller, self.vault, request.what)
+        act, request_hash = self._act(request, actor, owner)
+        used = tx.entry_by_key(request.order_id, request.what, request.key) if request.key else None
+        if used is not None and used.request_hash == request_hash:
+            return self._first_answer(tx, used, stored, actor, owner, now)
+        told: dict[str, Json] = dict(facts(tx, stored.aggregate)) if facts else {}
+        if used is not None:
+            told["key_reused"] = used.event
+        act = _with_facts(act, told)
+        decision = decide(stored.aggregate, act, rules=self.rules(tx, stored.aggregate), now=now)
+        self.commit(tx, stored, decision, now, owner, request=request, act=act, request_hash=request_hash)
+        if decision.refusal is not None:
+            kind = RoleNotAllowed if decision.refusal.kind == "role" else Refused
+            return kind(decision.refusal.blockers, decision.refusal.possible, request.what)
+        return Answer(
+            aggregate=decision.aggregate, actor=actor, owner=owner, now=now, refund=decision.refund,
+            waiting=decision.waiting, changed=decision.entry is not None,
+        )  # fmt: skip
+
+    def commit(
+        self,
+        tx: Tx,
+        stored: Stored,
+        decision: Decision,
+        now: datetime,
+        owner: BuyerRow | None,
+        *,
+        request: Request | None = None,
+        act: Act | None = None,
+        request_hash: str | None = None,
+    ) -> None:
+        """Seal what was decided and write it: entries, documents, effects, texts and files together."""
+        if not decision.entries:
+            return
+        own = decision.entries[decision.entry] if decision.entry is not None else None
+        if own is not None and decision.refusal is not None and len(decision.entries) == 1:
+            if stored.refusals.get(own.subject) == audit.fingerprint(own):
+                tx.count_refusal(stored, own.subject)
+                self.reached(tx, now)
+                return
+        texts = dict(act.texts) if act is not None and own is not None and key_of(owner) is not None else {}
+        commitments = self._commitments(own, decision.entry, owner, texts)
+        keyed = request is not None and request.key is not None and decision.refusal is None
+        sealed = audit.seal(
+            decision.entries,
+            heads=stored.heads,
+            recorded_at=now,
+            key=request.key if keyed and request else None,
+            key_scope=request.what if keyed and request else None,
+            request_hash=request_hash if keyed else None,
+            key_entry=decision.entry,
+            correlation=request.correlation if request else None,
+            commitments=commitments,
+            repeats=stored.repeats,
+        )
+        tx.commit_moves(stored, decision, sealed)
+        if decision.refund is not None and decision.refund not in stored.aggregate.refunds:
+            tx.put_policy(self.policy.version, policies.content_of(self.policy))
+        if own is not None and owner is not None and request is not None:
+            self._keep_texts(tx, own, request, owner, texts, taken=decision.refusal is None)
+        self.reached(tx, now)
+        for item in sealed:
+            _log(item.entry, request)
+
+    def _commitments(
+        self, own: Entry | None, index: int | None, owner: BuyerRow | None, texts: Mapping[str, str]
+    ) -> dict[int, dict[str, str]]:
+        key = key_of(owner)
+        if own is None or index is None or key is None or not texts:
+            return {}
+        commit = self.vault.commitment
+        return {index: {name: commit(key, own.subject, own.seq, name, text) for name, text in texts.items()}}
+
+    def _keep_texts(
+        self, tx: Tx, entry: Entry, request: Request, owner: BuyerRow, texts: Mapping[str, str], *, taken: bool
+    ) -> None:
+        key = key_of(owner)
+        if key is None:
+            return
+
+        def keep(name: str, text: str) -> None:
+            cipher = self.vault.encrypt(key, text.encode(), f"{entry.subject}|{entry.seq}|{name}")
+            tx.put_personal(request.order_id, entry.subject, entry.seq, name, owner.ref, cipher)
+
+        for name, text in texts.items():
+            keep(name, text)
+        for index, file in enumerate(request.files if taken else ()):
+            digest = sha256(file.content).hexdigest()
+            commit = self.vault.evidence_commitment(key, digest)
+            tx.put_content(owner.ref, commit, self.vault.encrypt(key, file.content, f"evidence|{commit}"))
+            about = {"name": mask(file.filename), "commit": commit, "sha256": digest}
+            keep(f"file.{index}", json.dumps(about, ensure_ascii=False))
+
+    def _act(self, request: Request, actor: Actor, owner: BuyerRow | None) -> tuple[Act, str]:
+        """Turn a request into the act that the rules judge, and name it for idempotency."""
+        texts = {name: mask(text.strip()) for name, text in request.texts.items() if text and text.strip()}
+        params = dict(request.params)
+        key = key_of(owner)
+        if (request.files or texts) and key is None:
+            raise BadInput("the buyer's data was erased: no text and no file can be added any more", field="evidence")
+        if request.files and key is not None:
+            params["evidence"] = [_file_params(file, key, self.vault) for file in request.files]
+        act = Act(
+            event=request.event, actor=actor, refund=request.refund, params=params, texts=texts,
+            occurred_at=times.text(request.occurred_at) if request.occurred_at else None,
+        )  # fmt: skip
+        asked = {
+            "event": act.event, "actor": [actor.role, actor.name], "target": request.what, "params": params,
+            "texts": texts,
+        }  # fmt: skip
+        return act, self.vault.request_hash(key or self.vault.secret, canonical(asked))
+
+    def _first_answer(
+        self, tx: Tx, used: StoredEntry, stored: Stored, actor: Actor, owner: BuyerRow | None, now: datetime
+    ) -> Answer:
+        """Return what the key's first call answered: the refund as it stood when that call was done."""
+        aggregate = stored.aggregate
+        is_refund = used.subject in aggregate.refunds
+        first = bool(used.parsed()["params"].get("first"))
+        if not is_refund:
+            return Answer(
+                aggregate=aggregate, actor=actor, owner=owner, now=now, refund=None, waiting=first, changed=False
+            )
+        case, at = self._as_of_act(tx, used)
+        refunds = {**aggregate.refunds, used.subject: case}
+        return Answer(
+            aggregate=Aggregate(line=aggregate.line, ledger=aggregate.ledger, refunds=refunds), actor=actor, owner=owner,
+            now=at, refund=used.subject, waiting=first, changed=False,
+        )  # fmt: skip
+
+    def _as_of_act(self, tx: Tx, used: StoredEntry) -> tuple[Case, datetime]:
+        document: dict[str, Any] = {}
+        at = used.effective_at
+        for entry in tx.entries(used.subject, order_id=used.order_id):
+            body = entry.parsed()
+            if entry.seq > used.seq and body.get("cause") is None:
+                break
+            document = merge(document, body["patch"]) | {"seq": entry.seq, "effective_at": body["effective_at"]}
+            at = entry.effective_at
+        return document, at  # type: ignore[return-value]
+
+
+def place_of(refund_id: str) -> tuple[str, str]:
+    """Return (order id, line) of a refund id.
+
+    Raises:
+        NotFound: it cannot be one.
+    """
+    try:
+        return refund_place(refund_id)
+    except ValueError as error:
+        raise NotFound(refund_id) from error
+
+
+@cache
+def _shipped() -> Calendars:
+    return Calendars([(None, calendars.shipped())])
+
+
+def _calendars_of(tx: Tx) -> Calendars:
+    kept = [(imported_at, calendars.parse(content)) for imported_at, content in tx.calendars()]
+    return Calendars(kept) if kept else _shipped()
+
+
+def _with_facts(act: Act, facts: Mapping[str, Json]) -> Act:
+    return Act(
+        event=act.event, actor=act.actor, refund=act.refund, params=act.params, texts=act.texts, facts=facts,
+        occurred_at=act.occurred_at,
+    )  # fmt: skip
+
+
+def key_of(owner: BuyerRow | None) -> bytes | None:
+    """Return the key of a buyer, None where it was erased."""
+    return owner.key if owner is not None else None
+
+
+def _file_params(file: Attachment, key: bytes, vault: Vault) -> dict[str, Json]:
+    media_type = file.media_type or MEDIA_TYPES.get(PurePath(file.filename).suffix.lower(), "application/octet-stream")
+    commit = vault.evidence_commitment(key, sha256(file.content).hexdigest())
+    return {"kind": file.kind, "commit": commit, "size": len(file.content), "media_type": media_type}
+
+
+def _log(entry: Entry, request: Request | None) -> None:
+    if log.isEnabledFor(logging.INFO):
+        line = {
+            "refund": entry.subject, "seq": entry.seq, "event": entry.event, "kind": entry.kind,
+            "actor": f"{entry.actor.role}:{entry.actor.name}", "key": request.key if request else None,
+            "correlation": request.correlation if request else None,
+        }  # fmt: skip
+        log.info(json.dumps(line))

@@ -1,0 +1,89 @@
+"""`Refunds`: connect to a database and drive refunds; thin, typed, safe for threads."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from refundflow import policies
+from refundflow.config import checked_url
+from refundflow.errors import BadInput
+from refundflow.gateways import Gateway
+from refundflow.service.engine import Engine
+from refundflow.service.line_acts import LineActs
+from refundflow.service.payout_acts import PayoutActs
+from refundflow.service.queries import Queries
+from refundflow.service.review_acts import ReviewActs
+from refundflow.service.staff import Staff
+from refundflow.service.work import SystemWork
+from refundflow.store import Store
+from states.policy_values import Policy
+
+
+class Refunds(ReviewActs, PayoutActs, LineActs, Queries, Staff, SystemWork):
+    """The facade: one method per event of the workflow, and the queries beside them.
+
+    Use it as a context manager; one instance serves all threads of a process::
+
+        with Refunds.connect("sqlite:///refundflow.db") as refunds:
+            refund = refunds.submit("A1001", reason="CODE_INVALID", actor="buyer:b-17", key="k1")
+    """
+
+    def __init__(self, store: Store, *, policy: Policy, gateways: Mapping[str, Gateway] | None = None) -> None:
+        self.engine = Engine(store, policy)
+        self.gateways = dict(gateways or {})
+
+    @classmethod
+    def connect(
+        cls, url: str, *, policy: Policy | Path | None = None, gateways: Mapping[str, Gateway] | None = None
+    ) -> Self:
+        """Open an initialised database.
+
+        `policy` is pinned to refunds submitted from now on (default: the packaged one); `gateways`
+        are the payment channels by name.
+
+        Raises:
+            NotInitialised, SchemaTooNew: see `Refunds.init`.
+            PolicyInvalid: the policy file has problems; all of them are told.
+        """
+        return cls(Store.open(checked_url(url)), policy=_policy(policy), gateways=gateways)
+
+    @classmethod
+    def init(cls, url: str, *, rehearsal: bool = False) -> None:
+        """Make a database ready, live or for rehearsals, for ever; the same call again changes nothing.
+
+        Raises:
+            BadInput: it was made ready in the other mode.
+            SchemaTooNew: it was made by a newer version.
+        """
+        Store.create(checked_url(url), rehearsal=rehearsal).close()
+
+    @property
+    def rehearsal(self) -> bool:
+        """Tell whether time is what the caller says."""
+        return self.engine.store.rehearsal
+
+    @property
+    def policy(self) -> Policy:
+        """Return the policy that is pinned at submit."""
+        return self.engine.policy
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.engine.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _policy(given: Policy | Path | None) -> Policy:
+    if given is None:
+        return policies.default()
+    if isinstance(given, Policy):
+        return given
+    try:
+        return policies.parse(given.read_text(encoding="utf-8"), str(given))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"the policy file {given} cannot be read: {error}", field="policy") from error

@@ -1,0 +1,96 @@
+"""The register of staff: persons, their roles, active or not; every change is an entry of its chain."""
+
+from datetime import datetime
+
+from refundflow import audit, values
+from refundflow.errors import BadInput, NotFound, RoleNotAllowed
+from refundflow.service.base import Facade
+from refundflow.service.callers import Caller, parse_caller, require_registered
+from refundflow.store import REGISTER_ORDER, StaffRow, Tx
+from states import codes, times
+from states.case import Actor, Blocker, Entry, Json
+
+SUBJECT = "staff"
+
+
+class Staff(Facade):
+    """Who may act: persons are compared by name, whatever the role."""
+
+    def staff_add(
+        self, name: str, *, roles: tuple[str, ...] | list[str], actor: str, at: datetime | None = None
+    ) -> values.StaffMember:
+        """Register a person, or change his roles; the first person of a database registers himself.
+
+        Raises:
+            BadInput: no roles, an unknown role, or no usable name.
+            RoleNotAllowed: the actor is no supervisor.
+        """
+        unknown = [role for role in roles if role not in codes.STAFF_ROLES]
+        if unknown or not roles:
+            allowed = ", ".join(codes.STAFF_ROLES)
+            raise BadInput(f"roles {', '.join(unknown) or '(none)'}: one or more of {allowed}", field="roles")
+        if not name.strip() or ":" in name or any(not character.isprintable() for character in name):
+            raise BadInput(f"{name!r} is no name: printable characters without a colon", field="name")
+        row = StaffRow(name=name.strip(), roles=tuple(sorted(set(roles))), active=True)
+        return self._change(row, "staff_added", parse_caller(actor), at)
+
+    def staff_disable(self, name: str, *, actor: str, at: datetime | None = None) -> values.StaffMember:
+        """Let a person act no more; his past stays.
+
+        Raises:
+            NotFound: nobody of that name is registered.
+            RoleNotAllowed: the actor is no supervisor.
+        """
+        found = self.engine.read(lambda tx: tx.staff(name))
+        if found is None:
+            raise NotFound(name)
+        row = StaffRow(name=found.name, roles=found.roles, active=False)
+        return self._change(row, "staff_disabled", parse_caller(actor), at)
+
+    def staff_list(self) -> tuple[values.StaffMember, ...]:
+        """Return everybody who is or was registered, by name."""
+        return tuple(_member(row) for row in self.engine.read(lambda tx: tx.staff_list()))
+
+    def _change(self, row: StaffRow, event: str, caller: Caller, at: datetime | None) -> values.StaffMember:
+        def work(tx: Tx) -> values.StaffMember:
+            self._may_change(tx, row, caller)
+            before = tx.staff(row.name)
+            if before is not None and (before.roles, before.active) == (row.roles, row.active):
+                return _member(before)
+            self._write(tx, row, event, caller, self.engine.time(tx, at) if self._timed(tx, at) else _BEFORE_TIME)
+            return _member(row)
+
+        return self.engine.write(work)
+
+    def _may_change(self, tx: Tx, row: StaffRow, caller: Caller) -> None:
+        registered = tx.staff_list()
+        first = not any("supervisor" in item.roles and item.active for item in registered)
+        if caller.role != "supervisor":
+            params = {"role": caller.role, "roles": ["supervisor"]}
+            raise RoleNotAllowed((Blocker(code="ROLE_NOT_ALLOWED", params=params),))
+        if not self.engine.store.rehearsal and not first:
+            require_registered(tx, caller)
+
+    def _timed(self, tx: Tx, at: datetime | None) -> bool:
+        return not self.engine.store.rehearsal or at is not None or tx.rehearsal_time() is not None
+
+    def _write(self, tx: Tx, row: StaffRow, event: str, caller: Caller, now: datetime) -> None:
+        head = tx.head(REGISTER_ORDER, SUBJECT)
+        document: dict[str, Json] = {row.name: {"roles": list(row.roles), "active": row.active}}
+        entry = Entry(
+            subject=SUBJECT, seq=head.seq + 1, kind="fact", event=event, before=None, after=None,
+            effective_at=times.text(now), actor=Actor(role=caller.role, name=caller.name),
+            params={"name": row.name, "roles": list(row.roles), "active": row.active}, texts=(), patch=document, ledger={},
+            policy=self.engine.policy.version, calendar=self.engine.calendars.at(now).version,
+        )  # fmt: skip
+        sealed = audit.seal([entry], heads={SUBJECT: head.hash}, recorded_at=now)
+        tx.append_register_entry(SUBJECT, sealed[0])
+        tx.put_staff(StaffRow(name=row.name, roles=row.roles, active=row.active, document=document[row.name]))
+
+
+# A rehearsal whose first time was not said yet can already have its staff.
+_BEFORE_TIME = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+def _member(row: StaffRow) -> values.StaffMember:
+    return values.StaffMember(name=row.name, roles=row.roles, active=row.active)

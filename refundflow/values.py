@@ -1,0 +1,305 @@
+"""The frozen values that the facade returns: never rows, and for a buyer only what a buyer may see."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from states.case import Blocker
+
+Json = Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attachment:
+    """A file to attach as evidence: its kind (of `states.codes.EVIDENCE_KINDS`), content and name."""
+
+    kind: str
+    content: bytes
+    filename: str = ""
+    media_type: str | None = None  # None: told by the name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deadline:
+    """A standing deadline: an act is in time strictly before `due_at` (UTC)."""
+
+    name: str
+    due_at: datetime
+    event: str
+    rule: str
+    calendar: str
+    provisional: bool = False
+    extended: bool = False
+    lapsed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """One piece of evidence; `file` is its number in the refund."""
+
+    file: int
+    kind: str
+    media_type: str
+    size: int
+    by: str
+    role: str
+    at: datetime
+    audience: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Offer:
+    """One offer or counter-offer; amounts in minor units; `ended` is None while it stands."""
+
+    offer: int
+    by: str
+    role: str
+    counter: bool
+    refund_minor: int
+    compensation_minor: int
+    at: datetime
+    ended: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """One payout number and what became of it."""
+
+    number: str
+    channel: str
+    amount_minor: int
+    currency: str
+    state: str
+    void: bool
+    at: datetime
+    reference: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class First:
+    """The first of two persons for an event."""
+
+    event: str
+    name: str
+    role: str
+    seq: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refund:
+    """One refund as a reader may see it; amounts in minor units, times in UTC.
+
+    `deadline` is the one that lapses first. `allowed` are the events that nothing blocks for the
+    reader. `waiting` tells that the act that returned this value was the first of two persons.
+    """
+
+    id: str
+    order_id: str
+    line: str
+    buyer_id: str | None
+    product_type: str
+    product: str
+    usage: str
+    reason: str
+    phase: str
+    state: str
+    instance: str
+    currency: str
+    claimed_minor: int
+    reserved_minor: int
+    approved_minor: int
+    in_flight_minor: int
+    settled_minor: int
+    channel: str
+    submitted_at: datetime
+    effective_at: datetime
+    seq: int
+    deadline: Deadline | None
+    deadlines: tuple[Deadline, ...]
+    allowed: tuple[str, ...]
+    evidence: tuple[Evidence, ...] = ()
+    missing_evidence: tuple[tuple[str, ...], ...] = ()
+    requested_evidence: tuple[str, ...] = ()
+    clear_evidence: bool = False
+    offer: Offer | None = None
+    offers: tuple[Offer, ...] = ()
+    grounds: tuple[str, ...] = ()
+    enquiry_since: datetime | None = None
+    attempts: tuple[Attempt, ...] = ()
+    policy: str = ""
+    chart: str = ""
+    firsts: tuple[First, ...] = ()
+    flags: tuple[str, ...] = ()
+    assignee: str | None = None
+    hold: bool = False
+    level: int = 0
+    waiting: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrderLine:
+    """One order line with its ledger, in minor units; `left_minor` may still be claimed."""
+
+    order_id: str
+    line: str
+    buyer_id: str | None
+    product_type: str
+    product: str
+    usage: str
+    currency: str
+    channel: str
+    payment_no: str
+    paid_at: datetime | None
+    completed_at: datetime | None
+    valid_from: datetime | None
+    valid_to: datetime | None
+    captured_minor: int
+    reserved_minor: int
+    in_flight_minor: int
+    settled_minor: int
+    charged_back_minor: int
+    excess_minor: int
+    left_minor: int
+    overpaid: bool
+    chargebacks: Mapping[str, Mapping[str, Json]]
+    refunds: tuple[str, ...]
+    seq: int
+    waiting: bool = False
+    changed: bool = True  # False: every fact was already known
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HistoryEntry:
+    """One entry of a chain, with the texts that the reader may see; `texts` of an erased buyer are None."""
+
+    subject: str
+    seq: int
+    kind: str
+    event: str
+    before: str | None
+    after: str | None
+    effective_at: datetime
+    recorded_at: datetime
+    occurred_at: datetime | None
+    actor_role: str
+    actor_name: str
+    params: Mapping[str, Json]
+    texts: Mapping[str, str | None]
+    blockers: tuple[Blocker, ...]
+    deadline: Mapping[str, Json] | None
+    ledger: Mapping[str, int]
+    policy: str
+    calendar: str
+    chart: str
+    key: str | None
+    correlation: str | None
+    cause: int | None
+    repeats: int
+    hash: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """What a claim for one reason would meet: `outcome` is accepted, rejected (at once) or blocked.
+
+    `verdict` is the cell of Eligibility; `needed` are groups of evidence kinds of which any one
+    suffices and that the buyer must bring; the marketplace proves `proven_by_us` itself.
+    """
+
+    order_id: str
+    line: str
+    reason: str
+    outcome: str
+    verdict: str | None
+    grounds: tuple[str, ...]
+    blockers: tuple[Blocker, ...]
+    needed: tuple[tuple[str, ...], ...]
+    proven_by_us: tuple[str, ...]
+    window_ends_at: datetime | None
+    limit_ends_at: datetime | None
+    left_minor: int
+    pro_rata_minor: int | None
+    currency: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Explanation:
+    """For one actor: the events possible now, and what blocks each of the others."""
+
+    refund: Refund
+    actor: str
+    possible: tuple[str, ...]
+    blocked: Mapping[str, tuple[Blocker, ...]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueueItem:
+    """One open refund in a queue: whose move it is, and whether its deadline has lapsed before."""
+
+    refund: Refund
+    turn: str  # platform, agent, buyer, channel, finance
+    urgency: str  # overdue, due_today, waiting, later
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """One page of refunds; `after` asks for the next one, None at the end."""
+
+    refunds: tuple[Refund, ...]
+    after: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StaffMember:
+    """One registered person."""
+
+    name: str
+    roles: tuple[str, ...]
+    active: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """What verification found: where, and what is wrong."""
+
+    subject: str
+    seq: int | None
+    what: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verification:
+    """The result of verifying: how much was looked at and every finding."""
+
+    chains: int
+    entries: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Tell that nothing is wrong."""
+        return not self.findings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """What one round of the system's own work did."""
+
+    lapsed: int = 0
+    dispatched: int = 0
+    sent: int = 0
+    settled: int = 0
+    refused: int = 0
+    retried: int = 0
+    approved: int = 0
+    returned: int = 0
+    handed_over: int = 0
+    unknown: tuple[str, ...] = field(default=())
+
+    def __bool__(self) -> bool:
+        """Tell whether anything was done."""
+        return any(
+            (self.lapsed, self.dispatched, self.sent, self.settled, self.refused, self.retried, self.approved,
+             self.returned, self.handed_over)
+        )  # fmt: skip
