@@ -96,9 +96,12 @@ class Line(TypedDict):
     completed_at: NotRequired[str]
     valid_from: NotRequired[str]
     valid_to: NotRequired[str]
-    chargebacks: dict[str, dict[str, Json]]  # id → {amount, state: open|won|lost}
+    chargebacks: dict[str, dict[str, Json]]  # id → {amount, state: open|won|lost, seq, unopened}
     stray: int  # stray payments not yet returned or written off
     written_off: int
+    beside: NotRequired[int]  # paid beside every refund: strays, less what was returned beside its refund
+    resolved: NotRequired[dict[str, int]]  # proofs of resolved excess → seq
+    told: NotRequired[dict[str, int]]  # plain facts → seq of the entry that told them last
     firsts: dict[str, dict[str, Json]]
 
 

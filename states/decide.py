@@ -66,6 +66,24 @@ def explain(
     return _explain(draft, draft.refunds[refund], actor)
 
 
+def blocked(
+    aggregate: Aggregate,
+    refund: str,
+    event: str,
+    actor: Actor,
+    facts: Mapping[str, Json],
+    *,
+    rules: Rules,
+    now: datetime,
+) -> tuple[Blocker, ...]:
+    """Return what would block one act that needs no terms; asking leaves no trace."""
+    draft = Draft(due(aggregate, rules=rules, now=now).aggregate, rules, now)
+    case, move = draft.refunds[refund], MOVES[event]
+    act = Act(event=event, actor=actor, refund=refund, facts=facts, probe=True)
+    turn = Turn(draft=draft, act=act, case=case, policy=draft.policy_of(case))
+    return tuple(_role(move, actor) or _blockers(turn, move))
+
+
 def allowed(draft: Draft, case: Case, actor: Actor) -> tuple[str, ...]:
     """Return the events that nothing blocks for this actor."""
     return tuple(event for event, blockers in _explain(draft, case, actor).items() if not blockers)
@@ -181,11 +199,12 @@ def _tell_fact(draft: Draft, act: Act, fact: Fact) -> Decision:
     role = _role(fact, act.actor)
     if role:
         return _refuse_on_line(draft, act, "role", role)
+    known = fact.known(draft, act)
+    if known is not None:
+        return _decision(draft, known=known)
     blockers = list(fact.blockers(draft, act))
     if blockers:
         return _refuse_on_line(draft, act, "rule", blockers)
-    if fact.known(draft, act):
-        return _decision(draft, known=draft.line["seq"])
     turn_terms = sha256(json.dumps(dict(act.params), sort_keys=True).encode()).hexdigest()
     first = draft.line["firsts"].get(act.event)
     if fact.two_persons and (first is None or first["terms"] != turn_terms):
@@ -262,9 +281,11 @@ def _known(turn: Turn) -> int | None:
         return known_since(turn, case)
     if event == "flag_risk":
         return case["flags"].get(str(turn.given("flag")))
+    if event == "payout_refused":
+        return payout.refusal_known(turn)
     if event == "void_attempt":
         item = case["attempts"].get(str(turn.given("number")))
-        return int(item["seq"]) if item is not None and item["void"] else None
+        return int(item["void_seq"]) if item is not None and item["void"] else None
     return None
 
 
@@ -300,6 +321,7 @@ def _first(turn: Turn, move: Move) -> Decision:
     with draft.entry(turn.case, act.event, act.actor, draft.now, params=params, texts=tuple(act.texts)) as new:
         new["firsts"][act.event] = {
             "name": act.actor.name, "role": act.actor.role, "terms": _terms(turn), "seq": new["seq"],
+            **({"number": turn.given("number")} if act.event in proofs.EVENTS else {}),
         }  # fmt: skip
         if move.deciding:
             review.decides(turn, new)
@@ -316,10 +338,13 @@ def _beside_proof(turn: Turn, proof: proofs.Sorted) -> Decision:
         turn.case, act.event, act.actor, draft.now, kind="fact", params=params, texts=tuple(act.texts),
         occurred_at=act.occurred_at,
     ) as new:  # fmt: skip
-        new["firsts"].pop(act.event, None)
+        if proof.kind == "stray":
+            proofs.confirm_first(turn, new)
         match proof.kind:
             case "stray":
                 proofs.stray(turn, new)
+            case "early":
+                proofs.early(turn, new, proof.why)
             case "stray_returned":
                 proofs.stray_returned(turn, new)
             case "late":
@@ -328,7 +353,16 @@ def _beside_proof(turn: Turn, proof: proofs.Sorted) -> Decision:
                 proofs.keep(turn, new, proof.why)
     if proof.kind in ("stray", "stray_returned"):
         proofs.count_stray(turn, proof.kind)
+    _fall_of_moot_proof(draft, turn.case["id"])
     return _decision(draft, refund=turn.case["id"], entry=index)
+
+
+def _fall_of_moot_proof(draft: Draft, refund: str) -> None:
+    """Let the first who told a payment fall when the number has meanwhile paid or come back."""
+    case = draft.refunds[refund]
+    first = case["firsts"].get("payout_settled")
+    if first is not None and case["attempts"].get(first["number"], {}).get("state") in payout.PAID:
+        fall(draft, refund, ["payout_settled"], cause=case["seq"])
 
 
 def _move(turn: Turn, move: Move) -> Decision:
@@ -344,14 +378,18 @@ def _move(turn: Turn, move: Move) -> Decision:
             del new["firsts"][event]
             if event == "payout_settled":
                 draft.tell("staff_task", "PROOF_FELL", event=event, name=act.actor.name)
-        new["firsts"].pop(act.event, None)
+        if act.event in proofs.EVENTS:
+            proofs.confirm_first(turn, new)
+        else:
+            new["firsts"].pop(act.event, None)
         if act.event == "appeal":
             new["instance"] = "appeal"
         clocks.change_state(draft, new, target, draft.now)
         move.apply(turn, new)
         _note_party(turn, move, new)
         _tidy(draft, case, new)
-    follow_ups(draft, case, new, act.event)
+    follow_ups(draft, case, new)
+    _fall_of_moot_proof(draft, case["id"])
     if len(new["evidence"]) > len(case["evidence"]) and case["state"] == new["state"]:
         deciding = [event for event in new["firsts"] if MOVES[event].deciding]
         fall(draft, new["id"], deciding, cause=new["seq"])
@@ -393,4 +431,4 @@ def _decision(
     )  # fmt: skip
 
 
-__all__ = ["EVENTS", "MOVES", "SYSTEM", "allowed", "decide", "due", "explain", "outlook", "register"]
+__all__ = ["EVENTS", "MOVES", "SYSTEM", "allowed", "blocked", "decide", "due", "explain", "outlook", "register"]

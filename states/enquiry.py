@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from states import clocks, codes, times
-from states.case import Blocker, Case
+from states.case import Blocker, Case, Json
 from states.chart import phase_of
 from states.draft import Turn
 from states.moves import Move, who
@@ -39,10 +39,18 @@ def answer(turn: Turn, case: Case) -> None:
     opened = case.pop("enquiry", {})
     if case["state"] == "paid_out.settled":
         clocks.stand(turn.draft, case, "receipt", times.moment(case["effective_at"]))
+    arrived = _arrival(case) if turn.given("answer") == "ARRIVED_PER_CHANNEL" else {}
     turn.draft.tell(
         "buyer_message", "ENQUIRY_ANSWERED", answer=turn.given("answer"), enquiry=opened.get("seq"),
-        number=turn.given("number"), arrived_at=turn.given("arrived_at"),
+        number=turn.given("number") or arrived.get("number"),
+        arrived_at=turn.given("arrived_at") or arrived.get("paid_at"),
     )  # fmt: skip
+
+
+def _arrival(case: Case) -> dict[str, Json]:
+    """Return number and time of the payment that stands, nothing where none does."""
+    paid = ((number, item) for number, item in case["attempts"].items() if item["state"] == "settled")
+    return next(({"number": number, "paid_at": item["paid_at"]} for number, item in paid), {})
 
 
 def answer_by_system(before: str, after: str) -> str | None:

@@ -6,7 +6,7 @@ from states.draft import SYSTEM, Draft, Turn
 from states.enquiry import answer, answer_by_system
 
 
-def follow_ups(draft: Draft, before: Case, after: Case, event: str) -> None:
+def follow_ups(draft: Draft, before: Case, after: Case) -> None:
     """Record what a move entails for the refund, each as an entry of its own with the move as cause."""
     at = times.moment(after["effective_at"])
     code = answer_by_system(before["state"], after["state"])
@@ -16,7 +16,7 @@ def follow_ups(draft: Draft, before: Case, after: Case, event: str) -> None:
         with draft.entry(after, act.event, SYSTEM, at, kind="fact", params=act.params, cause=after["seq"]) as new:
             answer(turn, new)
     if before["state"] != after["state"]:
-        fall(draft, after["id"], [name for name in after["firsts"] if name != event], cause=after["seq"])
+        fall(draft, after["id"], list(after["firsts"]), cause=after["seq"])
 
 
 def fall(draft: Draft, refund: str, events: list[str], *, cause: int) -> None:

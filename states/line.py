@@ -7,6 +7,9 @@ from states import money
 from states.case import Act, Blocker, Line
 from states.draft import Draft
 from states.moves import who
+from states.payout import proof_key
+
+FIRST = 1  # the entry that registered the line told what no later one did
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,7 +18,7 @@ class Fact:
 
     roles: frozenset[str]
     blockers: Callable[[Draft, Act], Iterable[Blocker]]
-    known: Callable[[Draft, Act], bool]
+    known: Callable[[Draft, Act], int | None]  # seq of the entry that told it
     apply: Callable[[Draft, Act, Line], None]
     two_persons: bool = False
     told_to_refunds: bool = False
@@ -36,9 +39,11 @@ def _not_negative(draft: Draft, act: Act) -> Iterable[Blocker]:
         yield Blocker(code="AMOUNT_NEGATIVE", params={"amount": act.params["captured"]})
 
 
-def _same(*names: str) -> Callable[[Draft, Act], bool]:
-    def known(draft: Draft, act: Act) -> bool:
-        return all(draft.line.get(name) == act.params.get(name) for name in names)
+def _same(*names: str) -> Callable[[Draft, Act], int | None]:
+    def known(draft: Draft, act: Act) -> int | None:
+        if any(draft.line.get(name) != act.params.get(name) for name in names):
+            return None
+        return draft.line.get("told", {}).get(act.event, FIRST)
 
     return known
 
@@ -47,24 +52,29 @@ def _set(*names: str) -> Callable[[Draft, Act, Line], None]:
     def apply(draft: Draft, act: Act, line: Line) -> None:
         for name in names:
             line[name] = act.params[name]  # type: ignore[literal-required]
+        _note_told(act, line)
 
     return apply
 
 
+def _note_told(act: Act, line: Line) -> None:
+    """Remember which entry told a plain fact, so that the same one told again gets its answer."""
+    line["told"] = {**line.get("told", {}), act.event: line["seq"]}
+
+
 def _set_captured(draft: Draft, act: Act, line: Line) -> None:
-    before = draft.ledger.excess
+    before = money.overpaid_by(line, draft.ledger)
     line["captured"] = act.params["captured"]
-    short = draft.ledger.reserved + draft.ledger.in_flight + draft.ledger.settled - line["stray"] - line["captured"]
-    if max(0, short) + line["stray"] > before:
-        draft.tell("staff_task", "OVERPAID", amount=max(0, short) + line["stray"], currency=line["currency"])
+    _note_told(act, line)
+    _tell_overpaid(draft, line, before)
 
 
-def _chargeback_known(draft: Draft, act: Act) -> bool:
-    item = draft.line["chargebacks"].get(str(act.params["chargeback"]))
-    if item is None or item["amount"] != act.params["amount"]:
-        return False
-    outcome = act.params.get("outcome")
-    return bool(item["state"] == (outcome or "open"))
+def _tell_overpaid(draft: Draft, line: Line, before: int) -> None:
+    """Tell finance when a fact leaves more paid or promised than the line has."""
+    draft.balance()
+    now = money.overpaid_by(line, draft.ledger)
+    if now > before:
+        draft.tell("staff_task", "OVERPAID", amount=now, currency=line["currency"])
 
 
 def _outcome(draft: Draft, act: Act) -> Iterable[Blocker]:
@@ -73,12 +83,32 @@ def _outcome(draft: Draft, act: Act) -> Iterable[Blocker]:
         yield Blocker(code="OUTCOME_REQUIRED", params={"allowed": ["won", "lost"]})
 
 
+def _chargeback_known(draft: Draft, act: Act) -> int | None:
+    item = draft.line["chargebacks"].get(str(act.params.get("chargeback")))
+    if item is None or item["amount"] != act.params.get("amount"):
+        return None
+    told = act.params.get("outcome") if act.event == "chargeback_closed" else "open"
+    return int(item["seq"]) if item["state"] == told else None
+
+
 def _chargeback(draft: Draft, act: Act, line: Line) -> None:
-    line["chargebacks"][str(act.params["chargeback"])] = {
-        "amount": act.params["amount"], "state": act.params.get("outcome") or "open",
-    }  # fmt: skip
+    """Count a chargeback once, whatever the order in which its opening and its closing come.
+
+    Closed before opened counts as both: the opening that comes afterwards is that of the closed one. Only a
+    further one opens it again.
+    """
+    number, amount = str(act.params["chargeback"]), act.params["amount"]
+    old = line["chargebacks"].get(number)
+    before = money.overpaid_by(line, draft.ledger)
+    item = {"amount": amount, "state": act.params.get("outcome") or "open", "seq": line["seq"]}
+    if act.event == "chargeback_opened" and old is not None and old.get("unopened"):
+        item = {**item, "amount": old["amount"], "state": old["state"]}
+    elif act.event == "chargeback_closed" and (old is None or old.get("unopened")):
+        item["unopened"] = True
+    line["chargebacks"][number] = item
     draft.ledger.charged_back = money.charged_back(line)
-    draft.tell("staff_task", act.event.upper(), chargeback=act.params["chargeback"], amount=act.params["amount"])
+    draft.tell("staff_task", act.event.upper(), chargeback=number, amount=amount, state=item["state"])
+    _tell_overpaid(draft, line, before)
 
 
 def _resolvable(draft: Draft, act: Act) -> Iterable[Blocker]:
@@ -92,17 +122,19 @@ def _resolvable(draft: Draft, act: Act) -> Iterable[Blocker]:
         yield Blocker(code="OUTCOME_REQUIRED", params={"allowed": ["returned", "written_off"]})
 
 
+def _resolved_before(draft: Draft, act: Act) -> int | None:
+    return draft.line.get("resolved", {}).get(proof_key(act.event, act.params))
+
+
 def _resolve(draft: Draft, act: Act, line: Line) -> None:
-    """Lower the excess: returned money lowers settled too, money written off only as far as the capture asks it."""
-    amount, ledger = act.params["amount"], draft.ledger
-    target = ledger.excess - amount
+    """Lower the excess: what the buyer returned was not paid after all, what is written off stays paid."""
+    amount = act.params["amount"]
     line["stray"] -= min(line["stray"], amount)
     if act.params["how"] == "returned":
-        ledger.settled -= amount
-        return
-    line["written_off"] += amount
-    taken = ledger.reserved + ledger.in_flight + ledger.settled
-    ledger.settled -= max(0, line["stray"] + max(0, taken - line["stray"] - line["captured"]) - target)
+        line["beside"] = line.get("beside", 0) - amount
+    else:
+        line["written_off"] += amount
+    line["resolved"] = {**line.get("resolved", {}), proof_key(act.event, act.params): line["seq"]}
 
 
 FACTS = {
@@ -133,7 +165,7 @@ FACTS = {
     "excess_resolved": Fact(
         roles=who("finance"),
         blockers=_resolvable,
-        known=lambda draft, act: False,
+        known=_resolved_before,
         apply=_resolve,
         two_persons=True,
     ),

@@ -11,7 +11,12 @@ def left(line: Line, ledger: Ledger) -> int:
 
 def overpaid(line: Line, ledger: Ledger) -> bool:
     """Tell whether more has gone out, or is promised, than the line has."""
-    return ledger.excess > 0 or _difference(line, ledger) < 0
+    return overpaid_by(line, ledger) > 0
+
+
+def overpaid_by(line: Line, ledger: Ledger) -> int:
+    """Return by how much a line is overpaid, in minor units."""
+    return max(ledger.excess, -_difference(line, ledger), 0)
 
 
 def _difference(line: Line, ledger: Ledger) -> int:
@@ -61,13 +66,12 @@ def to_settled(draft: Draft, case: Case, amount: int) -> None:
     if case["in_flight"]:
         to_flight(draft, case, -case["in_flight"])
     reserve(draft, case, -amount)
-    settle(draft, case, amount)
+    settle(case, amount)
 
 
-def settle(draft: Draft, case: Case, amount: int) -> None:
-    """Raise (or with a negative amount lower) what is settled."""
+def settle(case: Case, amount: int) -> None:
+    """Raise (or with a negative amount lower) what is settled; the line's column follows with the entry."""
     case["settled"] += amount
-    draft.ledger.settled += amount
 
 
 def charged_back(line: Line) -> int:

@@ -10,6 +10,7 @@ from states.calendar import civil_days
 from states.case import Blocker, Case, Json, Line
 from states.draft import Turn
 from states.moves import Move, text_required, who
+from states.refund_v1 import TABLE
 from states.review import decides, may_decide
 
 MANUAL = "bank_manual"
@@ -20,7 +21,7 @@ LASTING_RULES = ("CHANNEL_WINDOW_OVER", "CHANNEL_COUNT_USED", "MANUAL_CHANNEL", 
 
 def proof_key(event: str, params: dict[str, Json] | Json) -> str:
     """Name one proof, so that the same one told again is known."""
-    told = {name: params.get(name) for name in ("number", "amount", "currency", "proof")}
+    told = {name: params.get(name) for name in ("number", "amount", "currency", "how", "proof")}
     return f"{event}:{sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:24]}"
 
 
@@ -37,9 +38,14 @@ def current_number(case: Case) -> str | None:
 
 
 def reusable_number(case: Case) -> str | None:
-    """Return the number that the next dispatch uses again: one not void is never replaced."""
+    """Return the number that the next dispatch uses again: one that may still pay is never replaced."""
     number = current_number(case)
-    return number if number is not None and not case["attempts"][number]["void"] else None
+    return number if number is not None and may_pay(case["attempts"][number]) else None
+
+
+def may_pay(item: dict[str, Json]) -> bool:
+    """Tell whether a number may still pay: it is not void, and a number pays at most once."""
+    return not item["void"] and item["state"] not in PAID
 
 
 def open_number(case: Case) -> str | None:
@@ -48,8 +54,11 @@ def open_number(case: Case) -> str | None:
 
 
 def change_attempt(case: Case, number: str, **changes: Json) -> None:
-    """Replace fields of one attempt."""
-    case["attempts"][number] = {**case["attempts"][number], **changes}
+    """Replace fields of one attempt; the entry that makes it void is remembered."""
+    old = case["attempts"][number]
+    if changes.get("void") and not old["void"]:
+        changes["void_seq"] = case["seq"]
+    case["attempts"][number] = {**old, **changes}
 
 
 def window_end(turn_policy_window: int | None, line: Line, zone: str) -> str | None:
@@ -100,33 +109,33 @@ def proof_given(turn: Turn) -> Iterable[Blocker]:
 
 
 def _refusal_fits(turn: Turn) -> Iterable[Blocker]:
-    number = turn.given("number")
-    if turn.case["state"] == "approved.payable" and turn.asked("rule") and number is None:
-        if turn.given("rule") not in LASTING_RULES:
-            yield Blocker(
-                code="FAILURE_NOT_LASTING",
-                params={"rule": turn.given("rule"), "lasting": list(LASTING_RULES)},
-            )
-    elif (
-        turn.case["state"] == "approved.paying"
-        and turn.asked("number")
-        and number not in (None, open_number(turn.case))
-    ):
-        yield Blocker(code="UNKNOWN_NUMBER", params={"number": number})
+    case, number = turn.case, turn.given("number")
+    if number is not None and str(number) not in case["attempts"]:
+        yield Blocker(code="UNKNOWN_NUMBER", params={"number": number, "known": sorted(case["attempts"])})
+    elif case["state"] == "approved.paying":
+        if number not in (None, open_number(case)):
+            yield Blocker(code="UNKNOWN_NUMBER", params={"number": number, "known": [open_number(case)]})
+    elif case["state"] == "approved.payable" and turn.asked("rule"):
+        lasting = turn.given("rule") in LASTING_RULES or (number is not None and turn.given("void"))
+        if not lasting:
+            params = {"rule": turn.given("rule"), "lasting": list(LASTING_RULES)}
+            yield Blocker(code="FAILURE_NOT_LASTING", params=params)
 
 
 def _retry(turn: Turn) -> Iterable[Blocker]:
     number = current_number(turn.case)
-    item = turn.case["attempts"].get(number or "", {"void": False, "retries": 0, "channel": turn.case["channel"]})
-    if item["void"] or item["channel"] == MANUAL:
+    item = turn.case["attempts"].get(number or "")
+    spent = item is not None and (not may_pay(item) or item["channel"] == MANUAL)
+    if spent or turn.case["channel"] == MANUAL:
         yield Blocker(code="NUMBER_VOID", params={"number": number})
-    limit = turn.policy.automatic_retries
-    if turn.actor.role == "system" and item["retries"] >= limit:
-        yield Blocker(code="RETRIES_USED", params={"used": item["retries"], "limit": limit})
+    # Without a number a lasting rule of the channel stood in the way: trying again by itself would never end.
+    used, limit = (item["retries"], turn.policy.automatic_retries) if item else (0, 0)
+    if turn.actor.role == "system" and used >= limit:
+        yield Blocker(code="RETRIES_USED", params={"used": used, "limit": limit})
 
 
 def _all_void(turn: Turn) -> Iterable[Blocker]:
-    alive = sorted(number for number, item in turn.case["attempts"].items() if not item["void"])
+    alive = sorted(number for number, item in turn.case["attempts"].items() if may_pay(item))
     return [Blocker(code="NUMBER_NOT_VOID", params={"numbers": alive})] if alive else []
 
 
@@ -134,6 +143,16 @@ def _channel_named(turn: Turn) -> Iterable[Blocker]:
     if turn.asked("channel") and turn.given("channel") not in set(turn.policy.channels) - {MANUAL}:
         allowed = sorted(set(turn.policy.channels) - {MANUAL})
         yield Blocker(code="CHANNEL_REQUIRED", params={"given": turn.given("channel"), "allowed": allowed})
+
+
+def refusal_known(turn: Turn) -> int | None:
+    """Return the seq of the entry that told this refusal of a number that is not in flight, or None."""
+    case, number = turn.case, str(turn.given("number"))
+    item = case["attempts"].get(number)
+    if item is None or open_number(case) == number:
+        return None
+    seq = item.get("refusals", {}).get(proof_key("payout_refused", turn.act.params))
+    return seq or (item["void_seq"] if item["void"] else None)
 
 
 def _voidable(turn: Turn) -> Iterable[Blocker]:
@@ -145,7 +164,7 @@ def _voidable(turn: Turn) -> Iterable[Blocker]:
         yield Blocker(code="UNKNOWN_NUMBER", params={"number": number, "known": sorted(turn.case["attempts"])})
     elif item["state"] == "open":
         yield Blocker(code="NUMBER_IN_FLIGHT", params={"number": number})
-    elif item["state"] in PAID and not item["void"]:
+    elif item["state"] in PAID:
         yield Blocker(code="NUMBER_PAID", params={"number": number})
 
 
@@ -182,11 +201,12 @@ def _pay_manually(turn: Turn, case: Case) -> None:
 
 
 def _refused(turn: Turn, case: Case) -> None:
-    number = open_number(case)
+    number = open_number(case) or turn.given("number")
     if number is not None:
         item = case["attempts"][number]
-        void = bool(turn.given("void") or turn.given("never_sent")) or item["channel"] == MANUAL
-        change_attempt(case, number, state="refused", void=void, proof=turn.given("proof"))
+        void = bool(item["void"] or turn.given("void") or turn.given("never_sent")) or item["channel"] == MANUAL
+        told = {**item.get("refusals", {}), proof_key("payout_refused", turn.act.params): case["seq"]}
+        change_attempt(case, number, state="refused", void=void, proof=turn.given("proof"), refusals=told)
         money.to_flight(turn.draft, case, -case["in_flight"])
     turn.draft.tell("buyer_message", "PAYOUT_FAILED")
     turn.draft.tell("staff_task", "PAYOUT_FAILED", number=number, rule=turn.given("rule"))
@@ -225,24 +245,6 @@ def _two_of_finance(turn: Turn) -> bool:
     return turn.actor.role != "channel"
 
 
-_ANY_WITH_ATTEMPTS = frozenset(
-    {
-        "submitted",
-        "under_review.reviewing",
-        "under_review.negotiating",
-        "awaiting_evidence",
-        "approved.payable",
-        "approved.paying",
-        "approved.payout_failed",
-        "rejected.appealable",
-        "rejected.closed",
-        "appealed",
-        "paid_out.settled",
-        "paid_out.confirmed",
-        "withdrawn",
-    }
-)
-
 MOVES = {
     "dispatch_payout": Move(
         roles=who("system"), guards=(_channel_rules, _covered, _no_proof_pending), apply=_dispatch
@@ -269,7 +271,7 @@ MOVES = {
     "confirm_receipt": Move(roles=who("buyer", "service")),
     "void_attempt": Move(
         roles=who("finance", "channel"), guards=(_voidable, proof_given), apply=_voided, kind="fact",
-        states=_ANY_WITH_ATTEMPTS,
+        states=frozenset(TABLE.leaves),
     ),
     "handed_to_finance": Move(
         roles=who("system"), apply=_handed, kind="fact", states=frozenset({"approved.paying"})

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from states import money
-from states.case import Case
+from states.case import Case, Line
 from states.chart import phase_of
 from states.draft import Turn
 from states.moves import Move, who
@@ -15,9 +15,12 @@ EVENTS = ("payout_settled", "payout_reversed", "late_reversal")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sorted:
-    """What a proof turns out to be: a move, a fact already known, a stray payment or its return, or kept."""
+    """What a proof turns out to be: a move, a fact already known, a stray payment or its return, or kept.
 
-    kind: Literal["move", "late", "known", "stray", "stray_returned", "kept"]
+    `early` is kept too: the return of a payment whose own proof has not come, so that it will change nothing.
+    """
+
+    kind: Literal["move", "late", "known", "stray", "stray_returned", "early", "kept"]
     why: str = ""
     seq: int = 0
 
@@ -43,8 +46,7 @@ def sort_proof(turn: Turn) -> Sorted:
 def _sort_payment(case: Case, item: dict[str, object]) -> Sorted:
     if item["state"] in PAID:
         return Sorted(kind="known", seq=int(str(item["paid_seq"])))
-    present = "approval" in case and item["approval"] == case["approvals"]
-    return Sorted(kind="move" if present and phase_of(case["state"]) == "approved" else "stray")
+    return Sorted(kind="move" if _is_present(case, item) else "stray")
 
 
 def _sort_return(case: Case, event: str, number: str, item: dict[str, object]) -> Sorted:
@@ -52,16 +54,19 @@ def _sort_return(case: Case, event: str, number: str, item: dict[str, object]) -
         return Sorted(kind="known", seq=int(str(item["returned_seq"])))
     if item["state"] == "stray":
         return Sorted(kind="stray_returned")
-    if event == "late_reversal":
-        if case["state"] == "paid_out.confirmed" and item["state"] == "settled":
+    if item["state"] == "settled":
+        if (event, case["state"]) == ("late_reversal", "paid_out.confirmed"):
             return Sorted(kind="late")
-        return Sorted(kind="kept", why="STATE")
-    if case["state"] == "paid_out.settled" and item["state"] == "settled":
+        moves = (event, case["state"]) == ("payout_reversed", "paid_out.settled")
+        return Sorted(kind="move") if moves else Sorted(kind="kept", why="STATE")
+    if event == "payout_reversed" and _is_present(case, item) and open_number(case) in (None, number):
         return Sorted(kind="move")
-    present = "approval" in case and item["approval"] == case["approvals"] and not item["void"]
-    if present and phase_of(case["state"]) == "approved" and open_number(case) in (None, number):
-        return Sorted(kind="move")
-    return Sorted(kind="kept", why="STATE")
+    return Sorted(kind="kept" if item["state"] == "open" else "early", why="STATE")
+
+
+def _is_present(case: Case, item: dict[str, object]) -> bool:
+    """Tell whether a number belongs to the approval that stands."""
+    return phase_of(case["state"]) == "approved" and item["approval"] == case["approvals"]
 
 
 def _settled(turn: Turn, case: Case) -> None:
@@ -69,7 +74,11 @@ def _settled(turn: Turn, case: Case) -> None:
     other = open_number(case)
     if other is not None and other != number:
         change_attempt(case, other, state="unanswered")
-    change_attempt(case, number, state="settled", paid_seq=case["seq"], proof=turn.given("proof"))
+        turn.draft.tell("staff_task", "NUMBER_UNANSWERED", number=other, settled_by=number)
+    change_attempt(
+        case, number, state="settled", void=False, paid_seq=case["seq"], proof=turn.given("proof"),
+        paid_at=turn.act.occurred_at or case["effective_at"],
+    )  # fmt: skip
     money.to_settled(turn.draft, case, case["attempts"][number]["amount"])
     money.release(turn.draft, case)
     turn.draft.tell(
@@ -83,7 +92,7 @@ def _reversed(turn: Turn, case: Case) -> None:
     number = str(turn.given("number"))
     item = case["attempts"][number]
     if item["state"] == "settled":
-        money.settle(turn.draft, case, -item["amount"])
+        money.settle(case, -item["amount"])
         money.reserve(turn.draft, case, item["amount"])
     elif item["state"] == "open":
         money.to_flight(turn.draft, case, -case["in_flight"])
@@ -91,6 +100,13 @@ def _reversed(turn: Turn, case: Case) -> None:
     change_attempt(case, number, state="reversed", void=True, paid_seq=paid_seq, returned_seq=case["seq"])
     turn.draft.tell("buyer_message", "PAYOUT_FAILED", number=number)
     turn.draft.tell("staff_task", "PAYOUT_REVERSED", number=number)
+
+
+def confirm_first(turn: Turn, case: Case) -> None:
+    """Drop the first who told this payment: it is told for good now. One of another number stands."""
+    first = case["firsts"].get(turn.act.event)
+    if first is not None and first["number"] == turn.given("number"):
+        del case["firsts"][turn.act.event]
 
 
 def keep(turn: Turn, case: Case, why: str) -> None:
@@ -101,10 +117,17 @@ def keep(turn: Turn, case: Case, why: str) -> None:
     turn.draft.tell("staff_task", "PROOF_KEPT", event=turn.act.event, number=turn.given("number"), why=why)
 
 
+def early(turn: Turn, case: Case, why: str) -> None:
+    """Keep the return of a payment that was never told: when its proof comes, it is a fact already known."""
+    keep(turn, case, why)
+    seq = case["seq"]
+    change_attempt(case, str(turn.given("number")), state="returned", void=True, paid_seq=seq, returned_seq=seq)
+
+
 def stray(turn: Turn, case: Case) -> None:
     """Record on its number that a payment came which no present approval asked for."""
     number = str(turn.given("number"))
-    change_attempt(case, number, state="stray", paid_seq=case["seq"], proof=turn.given("proof"))
+    change_attempt(case, number, state="stray", void=False, paid_seq=case["seq"], proof=turn.given("proof"))
     amount = case["attempts"][number]["amount"]
     turn.draft.tell("staff_task", "OVERPAID", number=number, amount=amount, currency=case["currency"])
 
@@ -117,12 +140,23 @@ def stray_returned(turn: Turn, case: Case) -> None:
 def count_stray(turn: Turn, kind: str) -> None:
     """Count a stray payment, or its return, on the line: settled and excess both rise, or both fall."""
     draft, refund = turn.draft, turn.case["id"]
-    amount = turn.given("amount") if kind == "stray" else -min(turn.given("amount"), draft.line["stray"])
+    amount: int = turn.given("amount")
     event = "stray_payment" if kind == "stray" else "stray_payment_returned"
-    params = {"refund": refund, "number": turn.given("number"), "amount": abs(amount)}
+    params = {"refund": refund, "number": turn.given("number"), "amount": amount}
     with draft.line_entry(event, turn.actor, draft.now, params=params, occurred_at=turn.act.occurred_at) as line:
-        line["stray"] += amount
-        draft.ledger.settled += amount
+        if kind == "stray":
+            line["stray"] += amount
+            line["beside"] = line.get("beside", 0) + amount
+        else:
+            take_back_stray(line, amount)
+
+
+def take_back_stray(line: Line, amount: int) -> None:
+    """Lower what was paid beside the refunds: what is still stray first, then what was written off of it."""
+    still = min(line["stray"], amount)
+    line["stray"] -= still
+    line["written_off"] -= min(line["written_off"], amount - still)
+    line["beside"] = line.get("beside", 0) - amount
 
 
 def late(turn: Turn, case: Case) -> None:
@@ -130,7 +164,7 @@ def late(turn: Turn, case: Case) -> None:
     number = str(turn.given("number"))
     item = case["attempts"][number]
     change_attempt(case, number, state="reversed", void=True, returned_seq=case["seq"])
-    money.settle(turn.draft, case, -item["amount"])
+    money.settle(case, -item["amount"])
     case["late_reversal"] = {"number": number, "amount": item["amount"], "seq": case["seq"]}
     turn.draft.tell("staff_task", "LATE_REVERSAL", number=number, amount=item["amount"], currency=case["currency"])
 
