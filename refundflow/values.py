@@ -1,7 +1,7 @@
 """The frozen values that the facade returns: never rows, and for a buyer only what a buyer may see."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -295,7 +295,6 @@ class Work:
     approved: int = 0
     returned: int = 0
     handed_over: int = 0
-    unknown: tuple[str, ...] = field(default=())
 
     def __bool__(self) -> bool:
         """Tell whether anything was done."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from refundflow import values
 from refundflow.service import views
@@ -13,6 +13,22 @@ from states.case import Actor, Aggregate, Case, Json
 from states.decide import allowed
 from states.draft import Draft
 
+
+class By(TypedDict):
+    """Who acts and how: the keyword arguments that every act takes.
+
+    `actor` is ``role:name``; `key` makes a repeated call answer what the first one did; `at` is the
+    time of the call, in a rehearsal only; `buyer` names whom a service acts for; `correlation` is
+    kept in the entry.
+    """
+
+    actor: str
+    key: NotRequired[str | None]
+    at: NotRequired[datetime | None]
+    buyer: NotRequired[str | None]
+    correlation: NotRequired[str | None]
+
+
 Facts = Callable[[Tx, Aggregate], Mapping[str, Json]]
 
 
@@ -22,28 +38,65 @@ class Facade:
     engine: Engine
 
     def _act(
-        self, refund_id: str, event: str, *, actor: str, key: str | None, at: datetime | None, buyer: str | None,
-        correlation: str | None, params: Mapping[str, Any] | None = None, texts: Mapping[str, str | None] | None = None,
-        evidence: Sequence[values.Attachment] = (), facts: Facts | None = None, occurred_at: datetime | None = None,
-    ) -> values.Refund:  # fmt: skip
+        self,
+        refund_id: str,
+        event: str,
+        *,
+        actor: str,
+        key: str | None = None,
+        at: datetime | None = None,
+        buyer: str | None = None,
+        correlation: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        texts: Mapping[str, str | None] | None = None,
+        evidence: Sequence[values.Attachment] = (),
+        facts: Facts | None = None,
+        occurred_at: datetime | None = None,
+    ) -> values.Refund:
         """Carry out one act on a refund and return the refund as the actor may see it."""
         order_id, line = place_of(refund_id)
         request = Request(
-            event=event, caller=parse_caller(actor, buyer), order_id=order_id, line=line, refund=refund_id,
-            params=given(params), texts=given(texts), files=tuple(evidence), key=key, at=at, correlation=correlation,
+            event=event,
+            caller=parse_caller(actor, buyer),
+            order_id=order_id,
+            line=line,
+            refund=refund_id,
+            params=given(params),
+            texts=given(texts),
+            files=tuple(evidence),
+            key=key,
+            at=at,
+            correlation=correlation,
             occurred_at=occurred_at,
-        )  # fmt: skip
+        )
         return self.refund_of(self.engine.move(request, facts), request.caller)
 
     def _fact(
-        self, order_id: str, line: str, event: str, *, actor: str, key: str | None, at: datetime | None,
-        correlation: str | None, params: Mapping[str, Any], occurred_at: datetime | None = None,
-    ) -> values.OrderLine:  # fmt: skip
+        self,
+        order_id: str,
+        line: str,
+        event: str,
+        *,
+        params: Mapping[str, Any],
+        actor: str,
+        key: str | None = None,
+        at: datetime | None = None,
+        buyer: str | None = None,
+        correlation: str | None = None,
+        occurred_at: datetime | None = None,
+    ) -> values.OrderLine:
         """Tell one fact of an order line and return the line."""
         request = Request(
-            event=event, caller=parse_caller(actor), order_id=order_id, line=line, params=given(params), key=key, at=at,
-            correlation=correlation, occurred_at=occurred_at,
-        )  # fmt: skip
+            event=event,
+            caller=parse_caller(actor, buyer),
+            order_id=order_id,
+            line=line,
+            params=given(params),
+            key=key,
+            at=at,
+            correlation=correlation,
+            occurred_at=occurred_at,
+        )
         answer = self.engine.move(request)
         return views.order_line(
             answer.aggregate, buyer_id=self.buyer_id(answer), waiting=answer.waiting, changed=answer.changed
@@ -62,16 +115,27 @@ class Facade:
         )
 
     def view(
-        self, aggregate: Aggregate, case: Case, actor: Actor, caller: Caller, now: datetime, buyer_id: str | None,
+        self,
+        aggregate: Aggregate,
+        case: Case,
+        actor: Actor,
+        caller: Caller,
+        now: datetime,
+        buyer_id: str | None,
         waiting: bool = False,
-    ) -> values.Refund:  # fmt: skip
+    ) -> values.Refund:
         """Return one refund of a line as the caller may see it at `now`."""
         rules = self.engine.known_rules()
         draft = Draft(aggregate, rules, now)
         return views.refund(
-            aggregate, case, policy=rules.policies[case["policy"]], caller=caller, buyer_id=buyer_id,
-            allowed=allowed(draft, case, actor), waiting=waiting,
-        )  # fmt: skip
+            aggregate,
+            case,
+            policy=rules.policies[case["policy"]],
+            caller=caller,
+            buyer_id=buyer_id,
+            allowed=allowed(draft, case, actor),
+            waiting=waiting,
+        )
 
 
 def given(values_by_name: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from hashlib import sha256
 from pathlib import PurePath
 from typing import Any, TypeVar
@@ -30,9 +29,16 @@ log = logging.getLogger("refundflow.moves")
 TRIES = 8
 T = TypeVar("T")
 MEDIA_TYPES = {
-    ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp", ".pdf": "application/pdf",
-    ".txt": "text/plain", ".csv": "text/csv", ".json": "application/json", ".mp4": "video/mp4",
-}  # fmt: skip
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".pdf": "application/pdf",
+    ".txt": "text/plain",
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".mp4": "video/mp4",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -195,9 +201,14 @@ class Engine:
             kind = RoleNotAllowed if decision.refusal.kind == "role" else Refused
             return kind(decision.refusal.blockers, decision.refusal.possible, request.what)
         return Answer(
-            aggregate=decision.aggregate, actor=actor, owner=owner, now=now, refund=decision.refund,
-            waiting=decision.waiting, changed=decision.entry is not None,
-        )  # fmt: skip
+            aggregate=decision.aggregate,
+            actor=actor,
+            owner=owner,
+            now=now,
+            refund=decision.refund,
+            waiting=decision.waiting,
+            changed=decision.entry is not None,
+        )
 
     def commit(
         self,
@@ -215,11 +226,11 @@ class Engine:
         if not decision.entries:
             return
         own = decision.entries[decision.entry] if decision.entry is not None else None
-        if own is not None and decision.refusal is not None and len(decision.entries) == 1:
-            if stored.refusals.get(own.subject) == audit.fingerprint(own):
-                tx.count_refusal(stored, own.subject)
-                self.reached(tx, now)
-                return
+        alone = own is not None and decision.refusal is not None and len(decision.entries) == 1
+        if alone and own is not None and stored.refusals.get(own.subject) == audit.fingerprint(own):
+            tx.count_refusal(stored, own.subject)
+            self.reached(tx, now)
+            return
         texts = dict(act.texts) if act is not None and own is not None and key_of(owner) is not None else {}
         commitments = self._commitments(own, decision.entry, owner, texts)
         keyed = request is not None and request.key is not None and decision.refusal is None
@@ -283,13 +294,20 @@ class Engine:
         if request.files and key is not None:
             params["evidence"] = [_file_params(file, key, self.vault) for file in request.files]
         act = Act(
-            event=request.event, actor=actor, refund=request.refund, params=params, texts=texts,
+            event=request.event,
+            actor=actor,
+            refund=request.refund,
+            params=params,
+            texts=texts,
             occurred_at=times.text(request.occurred_at) if request.occurred_at else None,
-        )  # fmt: skip
+        )
         asked = {
-            "event": act.event, "actor": [actor.role, actor.name], "target": request.what, "params": params,
+            "event": act.event,
+            "actor": [actor.role, actor.name],
+            "target": request.what,
+            "params": params,
             "texts": texts,
-        }  # fmt: skip
+        }
         return act, self.vault.request_hash(key or self.vault.secret, canonical(asked))
 
     def _first_answer(
@@ -306,9 +324,14 @@ class Engine:
         case, at = self._as_of_act(tx, used)
         refunds = {**aggregate.refunds, used.subject: case}
         return Answer(
-            aggregate=Aggregate(line=aggregate.line, ledger=aggregate.ledger, refunds=refunds), actor=actor, owner=owner,
-            now=at, refund=used.subject, waiting=first, changed=False,
-        )  # fmt: skip
+            aggregate=Aggregate(line=aggregate.line, ledger=aggregate.ledger, refunds=refunds),
+            actor=actor,
+            owner=owner,
+            now=at,
+            refund=used.subject,
+            waiting=first,
+            changed=False,
+        )
 
     def _as_of_act(self, tx: Tx, used: StoredEntry) -> tuple[Case, datetime]:
         document: dict[str, Any] = {}
@@ -334,21 +357,20 @@ def place_of(refund_id: str) -> tuple[str, str]:
         raise NotFound(refund_id) from error
 
 
-@cache
-def _shipped() -> Calendars:
-    return Calendars([(None, calendars.shipped())])
-
-
 def _calendars_of(tx: Tx) -> Calendars:
-    kept = [(imported_at, calendars.parse(content)) for imported_at, content in tx.calendars()]
-    return Calendars(kept) if kept else _shipped()
+    return Calendars([(imported_at, calendars.parse(content)) for imported_at, content in tx.calendars()])
 
 
 def _with_facts(act: Act, facts: Mapping[str, Json]) -> Act:
     return Act(
-        event=act.event, actor=act.actor, refund=act.refund, params=act.params, texts=act.texts, facts=facts,
+        event=act.event,
+        actor=act.actor,
+        refund=act.refund,
+        params=act.params,
+        texts=act.texts,
+        facts=facts,
         occurred_at=act.occurred_at,
-    )  # fmt: skip
+    )
 
 
 def key_of(owner: BuyerRow | None) -> bytes | None:
@@ -365,8 +387,12 @@ def _file_params(file: Attachment, key: bytes, vault: Vault) -> dict[str, Json]:
 def _log(entry: Entry, request: Request | None) -> None:
     if log.isEnabledFor(logging.INFO):
         line = {
-            "refund": entry.subject, "seq": entry.seq, "event": entry.event, "kind": entry.kind,
-            "actor": f"{entry.actor.role}:{entry.actor.name}", "key": request.key if request else None,
+            "refund": entry.subject,
+            "seq": entry.seq,
+            "event": entry.event,
+            "kind": entry.kind,
+            "actor": f"{entry.actor.role}:{entry.actor.name}",
+            "key": request.key if request else None,
             "correlation": request.correlation if request else None,
-        }  # fmt: skip
+        }
         log.info(json.dumps(line))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from refundflow import policies
+from refundflow import calendars, policies
 from refundflow.config import checked_url
 from refundflow.errors import BadInput
 from refundflow.gateways import Gateway
@@ -55,7 +55,11 @@ class Refunds(ReviewActs, PayoutActs, LineActs, Queries, Staff, SystemWork):
             BadInput: it was made ready in the other mode.
             SchemaTooNew: it was made by a newer version.
         """
-        Store.create(checked_url(url), rehearsal=rehearsal).close()
+        shipped, policy = calendars.shipped(), policies.default()
+        with Store.create(checked_url(url), rehearsal=rehearsal) as store, store.write() as tx:
+            if not tx.calendars():
+                tx.put_calendar(shipped.version, None, calendars.dump(shipped))
+            tx.put_policy(policy.version, policies.content_of(policy))
 
     @property
     def rehearsal(self) -> bool:

@@ -1,12 +1,13 @@
 """Facts of the order line: what the marketplace, finance and the channel tell about it."""
 
 from datetime import datetime
+from typing import Unpack
 
 from refundflow import audit, values
 from refundflow.errors import BadInput, RoleNotAllowed
 from refundflow.orders import OrderRow
 from refundflow.service import views
-from refundflow.service.base import Facade
+from refundflow.service.base import By, Facade
 from refundflow.service.callers import Caller, parse_caller, require_registered
 from refundflow.service.engine import Answer, Request
 from refundflow.store import Stored, Tx
@@ -43,9 +44,14 @@ class LineActs(Facade):
         changed = answer.changed
         for event, params in _changes(answer.aggregate.line, row) if not changed else ():
             request = Request(
-                event=event, caller=caller, order_id=row.order_id, line=row.line, params=params,
-                at=at or self._told_at(answer), correlation=correlation,
-            )  # fmt: skip
+                event=event,
+                caller=caller,
+                order_id=row.order_id,
+                line=row.line,
+                params=params,
+                at=at or self._told_at(answer),
+                correlation=correlation,
+            )
             answer = self.engine.move(request)
             changed = True
         return views.order_line(answer.aggregate, buyer_id=row.buyer_id, changed=changed)
@@ -84,80 +90,91 @@ class LineActs(Facade):
                 return own
         return self.engine.time(tx, at)
 
-    def record_usage(
-        self, order_id: str, *, usage: str, line: str = "1", actor: str, key: str | None = None,
-        at: datetime | None = None, buyer: str | None = None, correlation: str | None = None,
-    ) -> values.OrderLine:  # fmt: skip
+    def record_usage(self, order_id: str, *, usage: str, line: str = "1", **by: Unpack[By]) -> values.OrderLine:
         """Record what the goods have been used for by now (of `states.codes.USAGES`)."""
         _one_of("usage", usage, codes.USAGES)
         return self._fact(
             order_id,
             line,
             "usage_recorded",
-            actor=actor,
-            key=key,
-            at=at,
-            correlation=correlation,
             params={"usage": usage},
+            **by,
         )
 
     def record_completed(
-        self, order_id: str, *, completed_at: datetime, line: str = "1", actor: str, key: str | None = None,
-        at: datetime | None = None, buyer: str | None = None, correlation: str | None = None,
-    ) -> values.OrderLine:  # fmt: skip
+        self, order_id: str, *, completed_at: datetime, line: str = "1", **by: Unpack[By]
+    ) -> values.OrderLine:
         """Record when the transaction was completed."""
         return self._fact(
-            order_id, line, "completed", actor=actor, key=key, at=at, correlation=correlation,
+            order_id,
+            line,
+            "completed",
             params={"completed_at": _written(completed_at, "completed_at")},
-        )  # fmt: skip
+            **by,
+        )
 
-    def record_captured(
-        self, order_id: str, *, amount: int, line: str = "1", actor: str, key: str | None = None,
-        at: datetime | None = None, buyer: str | None = None, correlation: str | None = None,
-    ) -> values.OrderLine:  # fmt: skip
+    def record_captured(self, order_id: str, *, amount: int, line: str = "1", **by: Unpack[By]) -> values.OrderLine:
         """Record what was captured for the line by now, in minor units."""
         return self._fact(
             order_id,
             line,
             "captured",
-            actor=actor,
-            key=key,
-            at=at,
-            correlation=correlation,
             params={"captured": amount},
+            **by,
         )
 
     def chargeback_opened(
-        self, order_id: str, *, chargeback: str, amount: int, line: str = "1", actor: str, key: str | None = None,
-        at: datetime | None = None, buyer: str | None = None, correlation: str | None = None,
+        self,
+        order_id: str,
+        *,
+        chargeback: str,
+        amount: int,
+        line: str = "1",
         occurred_at: datetime | None = None,
-    ) -> values.OrderLine:  # fmt: skip
+        **by: Unpack[By],
+    ) -> values.OrderLine:
         """Tell of a chargeback on the line, in minor units; told in every refund of it, counted once."""
         return self._fact(
-            order_id, line, "chargeback_opened", actor=actor, key=key, at=at, correlation=correlation,
-            params={"chargeback": chargeback, "amount": amount}, occurred_at=occurred_at,
-        )  # fmt: skip
+            order_id,
+            line,
+            "chargeback_opened",
+            params={"chargeback": chargeback, "amount": amount},
+            occurred_at=occurred_at,
+            **by,
+        )
 
     def chargeback_closed(
-        self, order_id: str, *, chargeback: str, amount: int, outcome: str, line: str = "1", actor: str,
-        key: str | None = None, at: datetime | None = None, buyer: str | None = None, correlation: str | None = None,
+        self,
+        order_id: str,
+        *,
+        chargeback: str,
+        amount: int,
+        outcome: str,
+        line: str = "1",
         occurred_at: datetime | None = None,
-    ) -> values.OrderLine:  # fmt: skip
+        **by: Unpack[By],
+    ) -> values.OrderLine:
         """Tell how a chargeback ended: won or lost; closed before opened counts as both."""
         return self._fact(
-            order_id, line, "chargeback_closed", actor=actor, key=key, at=at, correlation=correlation,
-            params={"chargeback": chargeback, "amount": amount, "outcome": outcome}, occurred_at=occurred_at,
-        )  # fmt: skip
+            order_id,
+            line,
+            "chargeback_closed",
+            params={"chargeback": chargeback, "amount": amount, "outcome": outcome},
+            occurred_at=occurred_at,
+            **by,
+        )
 
     def excess_resolved(
-        self, order_id: str, *, amount: int, how: str, proof: str | None, line: str = "1", actor: str,
-        key: str | None = None, at: datetime | None = None, buyer: str | None = None, correlation: str | None = None,
-    ) -> values.OrderLine:  # fmt: skip
+        self, order_id: str, *, amount: int, how: str, proof: str | None, line: str = "1", **by: Unpack[By]
+    ) -> values.OrderLine:
         """Resolve what was paid too much: `how` is returned or written_off; two persons of finance."""
         return self._fact(
-            order_id, line, "excess_resolved", actor=actor, key=key, at=at, correlation=correlation,
+            order_id,
+            line,
+            "excess_resolved",
             params={"amount": amount, "how": how, "proof": proof},
-        )  # fmt: skip
+            **by,
+        )
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -174,10 +191,23 @@ def _written(moment: datetime, name: str) -> str:
 
 def _line_of(row: OrderRow, ref: str) -> Line:
     line = Line(
-        order_id=row.order_id, line=row.line, seq=0, effective_at="", buyer=ref, product_type=row.product_type,
-        product=row.product, usage=row.usage, currency=row.currency, captured=row.amount_minor, channel=row.channel,
-        payment_no=row.payment_no, chargebacks={}, stray=0, written_off=0, firsts={},
-    )  # fmt: skip
+        order_id=row.order_id,
+        line=row.line,
+        seq=0,
+        effective_at="",
+        buyer=ref,
+        product_type=row.product_type,
+        product=row.product,
+        usage=row.usage,
+        currency=row.currency,
+        captured=row.amount_minor,
+        channel=row.channel,
+        payment_no=row.payment_no,
+        chargebacks={},
+        stray=0,
+        written_off=0,
+        firsts={},
+    )
     for name in _TIMES:
         moment = getattr(row, name)
         if moment is not None:

@@ -21,10 +21,17 @@ from states.decide import due, explain, outlook
 from states.refund_v1 import TABLE
 
 TURNS = {
-    "submitted": "agent", "under_review.reviewing": "agent", "under_review.negotiating": "buyer",
-    "awaiting_evidence": "buyer", "approved.payable": "platform", "approved.paying": "channel",
-    "approved.payout_failed": "finance", "rejected.appealable": "buyer", "appealed": "agent", "paid_out.settled": "buyer",
-}  # fmt: skip
+    "submitted": "agent",
+    "under_review.reviewing": "agent",
+    "under_review.negotiating": "buyer",
+    "awaiting_evidence": "buyer",
+    "approved.payable": "platform",
+    "approved.paying": "channel",
+    "approved.payout_failed": "finance",
+    "rejected.appealable": "buyer",
+    "appealed": "agent",
+    "paid_out.settled": "buyer",
+}
 MAX_PAGE = 500
 
 
@@ -71,16 +78,26 @@ class Queries(Facade):
             owner = tx.buyer(stored.aggregate.line["buyer"])
             texts = views.texts_of(self.engine.vault, owner, refund_id, tx.personal(order_id, refund_id))
             entries = tx.entries(refund_id, order_id=order_id)
-            shown = (views.history_entry(entry, texts, caller) for entry in entries)
+            buyer_id = self._buyer_of(tx, stored.aggregate)
+            shown = (views.history_entry(entry, texts, caller, buyer_id) for entry in entries)
             return tuple(entry for entry in shown if entry is not None)
 
         return self.engine.read(read)
 
     def list(
-        self, *, actor: str, order: str | None = None, customer: str | None = None, payment: str | None = None,
-        state: str | None = None, since: datetime | None = None, after: str | None = None, limit: int = 50,
-        at: datetime | None = None, buyer: str | None = None,
-    ) -> values.Page:  # fmt: skip
+        self,
+        *,
+        actor: str,
+        order: str | None = None,
+        customer: str | None = None,
+        payment: str | None = None,
+        state: str | None = None,
+        since: datetime | None = None,
+        after: str | None = None,
+        limit: int = 50,
+        at: datetime | None = None,
+        buyer: str | None = None,
+    ) -> values.Page:
         """Return a page of refunds by order, customer (buyer id), payment number, state or phase, and date.
 
         `after` is what the page before returned. A buyer gets his own only.
@@ -97,22 +114,33 @@ class Queries(Facade):
             if wanted and owner is None:
                 return values.Page(refunds=(), after=None)
             cases = tx.find(
-                order=order, buyer_ref=owner.ref if owner else None, payment_no=payment, states=None, since=since,
-                after=_place(after), limit=limit + 1,
-            )  # fmt: skip
+                order=order,
+                buyer_ref=owner.ref if owner else None,
+                payment_no=payment,
+                states=None,
+                since=since,
+                after=_place(after),
+                limit=limit + 1,
+            )
             shown = [self._read_case(tx, case, caller, at) for case in cases[:limit]]
             last = cases[limit - 1] if len(cases) > limit else None
             return values.Page(
                 refunds=tuple(item for item in shown if leaves is None or item.state in leaves),
                 after=f"{last['submitted_at']},{last['id']}" if last else None,
-            )  # fmt: skip
+            )
 
         return self.engine.read(read)
 
     def queue(
-        self, *, actor: str, at: datetime | None = None, limit: int = 50, turn: str | None = None,
-        mine: bool = False, buyer: str | None = None,
-    ) -> tuple[values.QueueItem, ...]:  # fmt: skip
+        self,
+        *,
+        actor: str,
+        at: datetime | None = None,
+        limit: int = 50,
+        turn: str | None = None,
+        mine: bool = False,
+        buyer: str | None = None,
+    ) -> tuple[values.QueueItem, ...]:
         """Return open refunds, those most in need first: clear appeals, then by due moment.
 
         `turn` keeps those whose move it is (agent, buyer, channel, finance, platform), `mine` those
@@ -126,9 +154,10 @@ class Queries(Facade):
             found = (self._read_case(tx, case, caller, at) for case in self._open_cases(tx, caller))
             items = (self._queued(item, now) for item in found if item.state not in TABLE.final)
             wanted = (
-                item for item in items
+                item
+                for item in items
                 if (turn is None or item.turn == turn) and (not mine or item.refund.assignee == caller.name)
-            )  # fmt: skip
+            )
             return tuple(sorted(islice(wanted, limit), key=_urgency))
 
         return self.engine.read(read)
@@ -144,17 +173,24 @@ class Queries(Facade):
             rules = self.engine.rules(tx, stored.aggregate)
             answers = explain(stored.aggregate, refund_id, who, rules=rules, now=now)
             return values.Explanation(
-                refund=self._view(tx, stored.aggregate, refund_id, who, caller, now), actor=actor,
+                refund=self._view(tx, stored.aggregate, refund_id, who, caller, now),
+                actor=actor,
                 possible=tuple(event for event, blockers in answers.items() if not blockers),
                 blocked={event: blockers for event, blockers in answers.items() if blockers},
-            )  # fmt: skip
+            )
 
         return self.engine.read(read)
 
     def check(
-        self, order_id: str, *, line: str = "1", reason: str | None = None, actor: str, at: datetime | None = None,
+        self,
+        order_id: str,
+        *,
+        line: str = "1",
+        reason: str | None = None,
+        actor: str,
+        at: datetime | None = None,
         buyer: str | None = None,
-    ) -> tuple[values.Check, ...]:  # fmt: skip
+    ) -> tuple[values.Check, ...]:
         """Say before a claim what one reason, or each, would meet: the rule, the evidence needed, until when."""
         caller = parse_caller(actor, buyer)
 
@@ -171,19 +207,32 @@ class Queries(Facade):
         ours = set(self.engine.policy.service_evidence)
         bring = tuple(group for group in said.needed if not ours & set(group))
         return values.Check(
-            order_id=aggregate.line["order_id"], line=aggregate.line["line"], reason=reason,
+            order_id=aggregate.line["order_id"],
+            line=aggregate.line["line"],
+            reason=reason,
             outcome="blocked" if said.blockers else "rejected" if said.grounds else "accepted",
-            verdict=said.verdict, grounds=said.grounds, blockers=said.blockers, needed=bring,
+            verdict=said.verdict,
+            grounds=said.grounds,
+            blockers=said.blockers,
+            needed=bring,
             proven_by_us=tuple(sorted(kind for group in said.needed for kind in group if kind in ours)),
             window_ends_at=times.moment(said.window_ends) if said.window_ends else None,
             limit_ends_at=times.moment(said.limit_ends) if said.limit_ends else None,
-            left_minor=said.left, pro_rata_minor=said.pro_rata, currency=aggregate.line["currency"],
-        )  # fmt: skip
+            left_minor=said.left,
+            pro_rata_minor=said.pro_rata,
+            currency=aggregate.line["currency"],
+        )
 
     def export(
-        self, *, format: Literal["csv", "jsonl"], output: str, actor: str, progress: Callable[[int], None] | None = None,
-        buyer: str | None = None, at: datetime | None = None,
-    ) -> int:  # fmt: skip
+        self,
+        *,
+        format: Literal["csv", "jsonl"],
+        output: str,
+        actor: str,
+        progress: Callable[[int], None] | None = None,
+        buyer: str | None = None,
+        at: datetime | None = None,
+    ) -> int:
         """Write every entry of every chain to a file in one of the formats; return how many.
 
         The file appears whole or not at all.
@@ -204,9 +253,12 @@ class Queries(Facade):
         def read(tx: Tx) -> values.Verification:
             found = audit.verify(tx, progress=progress)
             return values.Verification(
-                chains=found.chains, entries=found.entries,
-                findings=tuple(values.Finding(subject=item.subject, seq=item.seq, what=item.what) for item in found.findings),
-            )  # fmt: skip
+                chains=found.chains,
+                entries=found.entries,
+                findings=tuple(
+                    values.Finding(subject=item.subject, seq=item.seq, what=item.what) for item in found.findings
+                ),
+            )
 
         return self.engine.read(read)
 

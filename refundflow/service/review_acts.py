@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Unpack
 
 from refundflow import values
-from refundflow.service.base import Facade, Facts, given
+from refundflow.service.base import By, Facade, Facts, given
 from refundflow.service.callers import parse_caller
 from refundflow.service.engine import Request
 from refundflow.store import Tx
@@ -21,10 +22,17 @@ class ReviewActs(Facade):
     """
 
     def submit(
-        self, order_id: str, *, reason: str, line: str = "1", amount: int | None = None, note: str | None = None,
-        evidence: Sequence[values.Attachment] = (), returned: str | None = None, actor: str, key: str | None = None,
-        at: datetime | None = None, buyer: str | None = None, correlation: str | None = None,
-    ) -> values.Refund:  # fmt: skip
+        self,
+        order_id: str,
+        *,
+        reason: str,
+        line: str = "1",
+        amount: int | None = None,
+        note: str | None = None,
+        evidence: Sequence[values.Attachment] = (),
+        returned: str | None = None,
+        **by: Unpack[By],
+    ) -> values.Refund:
         """Claim a refund on an order line: `amount` in minor units, by default all that is left.
 
         A claim that is out of the window, or that Eligibility says no to, is opened and rejected at
@@ -32,11 +40,18 @@ class ReviewActs(Facade):
         (reason PAYOUT_RETURNED).
         """
         request = Request(
-            event="submit", caller=parse_caller(actor, buyer), order_id=order_id, line=line,
-            params=given({"reason": reason, "amount": amount, "returned": returned}), texts=given({"note": note}),
-            files=tuple(evidence), key=key, at=at, correlation=correlation,
-        )  # fmt: skip
-        answer = self.engine.move(request, self._claim_facts(at))
+            event="submit",
+            caller=parse_caller(by["actor"], by.get("buyer")),
+            order_id=order_id,
+            line=line,
+            params=given({"reason": reason, "amount": amount, "returned": returned}),
+            texts=given({"note": note}),
+            files=tuple(evidence),
+            key=by.get("key"),
+            at=by.get("at"),
+            correlation=by.get("correlation"),
+        )
+        answer = self.engine.move(request, self._claim_facts(by.get("at")))
         return self.refund_of(answer, request.caller)
 
     def _claim_facts(self, at: datetime | None) -> Facts:
@@ -47,160 +62,128 @@ class ReviewActs(Facade):
 
         return facts
 
-    def begin_review(
-        self, refund_id: str, *, message: str | None = None, actor: str, key: str | None = None, at: datetime | None = None, buyer: str | None = None,
-        correlation: str | None = None,
-    ) -> values.Refund:  # fmt: skip
+    def begin_review(self, refund_id: str, *, message: str | None = None, **by: Unpack[By]) -> values.Refund:
         """Take a submitted refund into review."""
-        return self._act(
-            refund_id, "begin_review", actor=actor, key=key, at=at, buyer=buyer, correlation=correlation,
-            texts={"message": message},
-        )  # fmt: skip
+        return self._act(refund_id, "begin_review", texts={"message": message}, **by)
 
     def request_evidence(
-        self, refund_id: str, *, kinds: Sequence[str], message: str | None = None, actor: str, key: str | None = None, at: datetime | None = None, buyer: str | None = None,
-        correlation: str | None = None,
-    ) -> values.Refund:  # fmt: skip
+        self, refund_id: str, *, kinds: Sequence[str], message: str | None = None, **by: Unpack[By]
+    ) -> values.Refund:
         """Ask the buyer for named kinds of evidence; silence has its stated consequence."""
-        return self._act(
-            refund_id, "request_evidence", actor=actor, key=key, at=at, buyer=buyer, correlation=correlation,
-            params={"kinds": list(kinds)}, texts={"message": message},
-        )  # fmt: skip
+        return self._act(refund_id, "request_evidence", params={"kinds": list(kinds)}, texts={"message": message}, **by)
 
     def provide_evidence(
-        self, refund_id: str, *, evidence: Sequence[values.Attachment] = (), all: bool = False, message: str | None = None, actor: str, key: str | None = None, at: datetime | None = None, buyer: str | None = None,
-        correlation: str | None = None,
-    ) -> values.Refund:  # fmt: skip
+        self,
+        refund_id: str,
+        *,
+        evidence: Sequence[values.Attachment] = (),
+        all: bool = False,
+        message: str | None = None,
+        **by: Unpack[By],
+    ) -> values.Refund:
         """Answer a request for evidence; `all` says "this is all I have"."""
         return self._act(
-            refund_id, "provide_evidence", actor=actor, key=key, at=at, buyer=buyer, correlation=correlation,
-            params={"all": all or None}, texts={"message": message}, evidence=evidence,
-        )  # fmt: skip
-
-    def end_request(
-        self, refund_id: str, *, message: str | None = None, actor: str, key: str | None = None, at: datetime | None = None, buyer: str | None = None,
-        correlation: str | None = None,
-    ) -> values.Refund:  # fmt: skip
-        """End a request for evidence, with a reason."""
-        return self._act(
-            refund_id, "end_request", actor=actor, key=key, at=at, buyer=buyer, correlation=correlation,
+            refund_id,
+            "provide_evidence",
+            params={"all": all or None},
             texts={"message": message},
-        )  # fmt: skip
+            evidence=evidence,
+            **by,
+        )
+
+    def end_request(self, refund_id: str, *, message: str | None = None, **by: Unpack[By]) -> values.Refund:
+        """End a request for evidence, with a reason."""
+        return self._act(refund_id, "end_request", texts={"message": message}, **by)
 
     def offer(
-        self, refund_id: str, *, amount: int, compensation: int = 0, message: str | None = None, actor: str, key: str | None = None, at: datetime | None = None, buyer: str | None = None,
-        correlation: str | None = None,
-    ) -> values.Refund:  # fmt: skip
+        self, refund_id: str, *, amount: int, compensation: int = 0, message: str | None = None, **by: Unpack[By]
+    ) -> values.Refund:
         """Offer a partial refund, a compensation, or both (minor units)."""
         return self._act(
-            refund_id, "offer", actor=actor, key=key, at=at, buyer=buyer, correlation=correlation,
-            params={"amount": amount, "compensation": compensation}, texts={"message": message},
-        )  # fmt: skip
+            refund_id,
+            "offer",
+            params={"amount": amount, "compensation": compensation},
+            texts={"message": message},
+            **by,
+        )
 
     def counter_offer(
-        self, refund_id: str, *, amount: int, message: str | None = None, actor: str, key: str | None = None, at: datetime | None = None, buyer: str | None = None,
-        correlation: str | None = None,
-    ) -> values.Refund:  # fmt: skip
+        self, refund_id: str, *, amount: int, message: str | None = None, **by: Unpack[By]
+    ) -> values.Refund:
         """Answer the standing offer with another amount (minor units), once per round."""
-        return self._act(
-            refund_id, "counter_offer", actor=actor, key=key, at=at, buyer=buyer, correlation=correlation,
-            params={"amount": amount}, texts={"message": message},
-        )  # fmt: skip
+        return self._act(refund_id, "counter_offer", params={"amount": amount}, texts={"message": message}, **by)
 
     def accept_offer(
-        self, refund_id: str, *, offer: int | str | None = None, message: str | None = None, actor: str, key: str | None = None, at: datetime | None = None, buyer: str | None = None,
-        correlation: str | None = None,
-    ) -> values.Refund:  # fmt: skip
+        self, refund_id: str, *, offer: int | str | None = None, message: str | None = None, **by: Unpack[By]
+    ) -> values.Refund:
         """Accept the standing offer, named to be sure that it is the one."""
         return self._act(
-            refund_id, "accept_offer", actor=actor, key=key, at=at, buyer=buyer, correlation=correlation,
-            params={"offer": None if offer is None else str(offer)}, texts={"message": message},
-        )  # fmt: skip
+            refund_id,
+            "accept_offer",
+            params={"offer": None if offer is None else str(offer)},
+            texts={"message": message},
+            **by,
+        )
 
     def decline_offer(
-        self, refund_id: str, *, message: str | None = None, offer: int | str | None = None, actor: str, key: str | None = None, at: datetime | None = None, buyer: str | None = None,
-        correlation: str | None = None,
-    ) -> values.Refund:  # fmt: skip
+        self, refund_id: str, *, message: str | None = None, offer: int | str | None = None, **by: Unpack[By]
+    ) -> values.Refund:
         """Decline the standing offer of the other side."""
         return self._act(
-            refund_id, "decline_offer", actor=actor, key=key, at=at, buyer=buyer, correlation=correlation,
-            params={"offer": None if offer is None else str(offer)}, texts={"message": message},
-        )  # fmt: skip
-
-    def approve(
-        self, refund_id: str, *, message: str | None = None, actor: str, key: str | None = None, at: datetime | None = None, buyer: str | None = None,
-        correlation: str | None = None,
-    ) -> values.Refund:  # fmt: skip
-        """Approve exactly what is claimed; above the limit of the policy by two persons."""
-        return self._act(
-            refund_id, "approve", actor=actor, key=key, at=at, buyer=buyer, correlation=correlation,
+            refund_id,
+            "decline_offer",
+            params={"offer": None if offer is None else str(offer)},
             texts={"message": message},
-        )  # fmt: skip
+            **by,
+        )
+
+    def approve(self, refund_id: str, *, message: str | None = None, **by: Unpack[By]) -> values.Refund:
+        """Approve exactly what is claimed; above the limit of the policy by two persons."""
+        return self._act(refund_id, "approve", texts={"message": message}, **by)
 
     def reject(
-        self, refund_id: str, *, grounds: Sequence[str], message: str | None = None, actor: str, key: str | None = None, at: datetime | None = None, buyer: str | None = None,
-        correlation: str | None = None,
-    ) -> values.Refund:  # fmt: skip
+        self, refund_id: str, *, grounds: Sequence[str], message: str | None = None, **by: Unpack[By]
+    ) -> values.Refund:
         """Reject with coded grounds and a text that the buyer can read."""
-        return self._act(
-            refund_id, "reject", actor=actor, key=key, at=at, buyer=buyer, correlation=correlation,
-            params={"grounds": list(grounds)}, texts={"message": message},
-        )  # fmt: skip
+        return self._act(refund_id, "reject", params={"grounds": list(grounds)}, texts={"message": message}, **by)
 
-    def withdraw(
-        self, refund_id: str, *, message: str | None = None, actor: str, key: str | None = None, at: datetime | None = None, buyer: str | None = None,
-        correlation: str | None = None,
-    ) -> values.Refund:  # fmt: skip
+    def withdraw(self, refund_id: str, *, message: str | None = None, **by: Unpack[By]) -> values.Refund:
         """Withdraw the claim; what it reserved is free at once."""
-        return self._act(
-            refund_id, "withdraw", actor=actor, key=key, at=at, buyer=buyer, correlation=correlation,
-            texts={"message": message},
-        )  # fmt: skip
+        return self._act(refund_id, "withdraw", texts={"message": message}, **by)
 
     def appeal(
-        self, refund_id: str, *, evidence: Sequence[values.Attachment] = (), message: str | None = None, actor: str, key: str | None = None, at: datetime | None = None, buyer: str | None = None,
-        correlation: str | None = None,
-    ) -> values.Refund:  # fmt: skip
+        self,
+        refund_id: str,
+        *,
+        evidence: Sequence[values.Attachment] = (),
+        message: str | None = None,
+        **by: Unpack[By],
+    ) -> values.Refund:
         """Appeal a rejection with new evidence or an argument of at least a sentence."""
-        return self._act(
-            refund_id, "appeal", actor=actor, key=key, at=at, buyer=buyer, correlation=correlation,
-            texts={"argument": message}, evidence=evidence,
-        )  # fmt: skip
+        return self._act(refund_id, "appeal", texts={"argument": message}, evidence=evidence, **by)
 
     def uphold(
-        self, refund_id: str, *, grounds: Sequence[str] = (), message: str | None = None, actor: str, key: str | None = None, at: datetime | None = None, buyer: str | None = None,
-        correlation: str | None = None,
-    ) -> values.Refund:  # fmt: skip
+        self, refund_id: str, *, grounds: Sequence[str] = (), message: str | None = None, **by: Unpack[By]
+    ) -> values.Refund:
         """Uphold the rejection on appeal; final."""
-        return self._act(
-            refund_id, "uphold", actor=actor, key=key, at=at, buyer=buyer, correlation=correlation,
-            params={"grounds": list(grounds)}, texts={"message": message},
-        )  # fmt: skip
+        return self._act(refund_id, "uphold", params={"grounds": list(grounds)}, texts={"message": message}, **by)
 
-    def overturn(
-        self, refund_id: str, *, message: str | None = None, actor: str, key: str | None = None, at: datetime | None = None, buyer: str | None = None,
-        correlation: str | None = None,
-    ) -> values.Refund:  # fmt: skip
+    def overturn(self, refund_id: str, *, message: str | None = None, **by: Unpack[By]) -> values.Refund:
         """Overturn the rejection on appeal; a stated ground lifts what Eligibility says."""
-        return self._act(
-            refund_id, "overturn", actor=actor, key=key, at=at, buyer=buyer, correlation=correlation,
-            texts={"ground": message},
-        )  # fmt: skip
+        return self._act(refund_id, "overturn", texts={"ground": message}, **by)
 
     def add_evidence(
-        self, refund_id: str, *, evidence: Sequence[values.Attachment] = (), audience: str | None = None, actor: str, key: str | None = None, at: datetime | None = None, buyer: str | None = None,
-        correlation: str | None = None,
-    ) -> values.Refund:  # fmt: skip
+        self,
+        refund_id: str,
+        *,
+        evidence: Sequence[values.Attachment] = (),
+        audience: str | None = None,
+        **by: Unpack[By],
+    ) -> values.Refund:
         """Attach evidence; the same kind and content again changes nothing."""
-        return self._act(
-            refund_id, "add_evidence", actor=actor, key=key, at=at, buyer=buyer, correlation=correlation,
-            params={"audience": audience}, evidence=evidence,
-        )  # fmt: skip
+        return self._act(refund_id, "add_evidence", params={"audience": audience}, evidence=evidence, **by)
 
-    def assign(
-        self, refund_id: str, *, to: str, actor: str, key: str | None = None, at: datetime | None = None,
-        buyer: str | None = None, correlation: str | None = None,
-    ) -> values.Refund:  # fmt: skip
+    def assign(self, refund_id: str, *, to: str, **by: Unpack[By]) -> values.Refund:
         """Route the work to a registered person; it locks nothing."""
 
         def facts(tx: Tx, aggregate: Aggregate) -> Mapping[str, Json]:
@@ -210,47 +193,32 @@ class ReviewActs(Facade):
                 "assignee_is_claimant": owner is not None and self.engine.vault.buyer_lookup(to) == owner.lookup,
             }
 
-        return self._act(
-            refund_id, "assign", actor=actor, key=key, at=at, buyer=buyer, correlation=correlation, params={"to": to},
-            facts=facts,
-        )  # fmt: skip
+        return self._act(refund_id, "assign", params={"to": to}, facts=facts, **by)
 
-    def flag_risk(
-        self, refund_id: str, *, flag: str, message: str | None = None, actor: str, key: str | None = None, at: datetime | None = None, buyer: str | None = None,
-        correlation: str | None = None,
-    ) -> values.Refund:  # fmt: skip
+    def flag_risk(self, refund_id: str, *, flag: str, message: str | None = None, **by: Unpack[By]) -> values.Refund:
         """Flag a risk: it stops assisted review and changes no length."""
-        return self._act(
-            refund_id, "flag_risk", actor=actor, key=key, at=at, buyer=buyer, correlation=correlation,
-            params={"flag": flag}, texts={"message": message},
-        )  # fmt: skip
+        return self._act(refund_id, "flag_risk", params={"flag": flag}, texts={"message": message}, **by)
 
     def note(
-        self, refund_id: str, *, message: str, audience: str = "internal", contact: str | None = None, actor: str, key: str | None = None, at: datetime | None = None, buyer: str | None = None,
-        correlation: str | None = None,
-    ) -> values.Refund:  # fmt: skip
+        self, refund_id: str, *, message: str, audience: str = "internal", contact: str | None = None, **by: Unpack[By]
+    ) -> values.Refund:
         """Write a note, internal or for the buyer; `contact` is message, phone or chat."""
         return self._act(
-            refund_id, "note", actor=actor, key=key, at=at, buyer=buyer, correlation=correlation,
-            params={"audience": audience, "contact": contact}, texts={"message": message},
-        )  # fmt: skip
+            refund_id, "note", params={"audience": audience, "contact": contact}, texts={"message": message}, **by
+        )
 
-    def take_back(
-        self, refund_id: str, *, event: str | None = None, actor: str, key: str | None = None, at: datetime | None = None, buyer: str | None = None,
-        correlation: str | None = None,
-    ) -> values.Refund:  # fmt: skip
+    def take_back(self, refund_id: str, *, event: str | None = None, **by: Unpack[By]) -> values.Refund:
         """Take back what one gave as the first of two persons."""
-        return self._act(
-            refund_id, "take_back", actor=actor, key=key, at=at, buyer=buyer, correlation=correlation,
-            params={"event": event},
-        )  # fmt: skip
+        return self._act(refund_id, "take_back", params={"event": event}, **by)
 
     def extend(
-        self, refund_id: str, *, days: int, deadline: str | None = None, message: str | None = None, actor: str, key: str | None = None, at: datetime | None = None, buyer: str | None = None,
-        correlation: str | None = None,
-    ) -> values.Refund:  # fmt: skip
+        self, refund_id: str, *, days: int, deadline: str | None = None, message: str | None = None, **by: Unpack[By]
+    ) -> values.Refund:
         """Move a standing deadline later, once, by at most the days of the policy."""
         return self._act(
-            refund_id, "extend", actor=actor, key=key, at=at, buyer=buyer, correlation=correlation,
-            params={"days": days, "deadline": deadline}, texts={"message": message},
-        )  # fmt: skip
+            refund_id,
+            "extend",
+            **by,
+            params={"days": days, "deadline": deadline},
+            texts={"message": message},
+        )

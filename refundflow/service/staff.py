@@ -1,6 +1,7 @@
 """The register of staff: persons, their roles, active or not; every change is an entry of its chain."""
 
 from datetime import datetime
+from typing import Literal
 
 from refundflow import audit, values
 from refundflow.errors import BadInput, NotFound, RoleNotAllowed
@@ -10,7 +11,7 @@ from refundflow.store import REGISTER_ORDER, StaffRow, Tx
 from states import codes, times
 from states.case import Actor, Blocker, Entry, Json
 
-SUBJECT = "staff"
+SUBJECT: Literal["staff"] = "staff"
 
 
 class Staff(Facade):
@@ -78,11 +79,21 @@ class Staff(Facade):
         head = tx.head(REGISTER_ORDER, SUBJECT)
         document: dict[str, Json] = {row.name: {"roles": list(row.roles), "active": row.active}}
         entry = Entry(
-            subject=SUBJECT, seq=head.seq + 1, kind="fact", event=event, before=None, after=None,
-            effective_at=times.text(now), actor=Actor(role=caller.role, name=caller.name),
-            params={"name": row.name, "roles": list(row.roles), "active": row.active}, texts=(), patch=document, ledger={},
-            policy=self.engine.policy.version, calendar=self.engine.calendars.at(now).version,
-        )  # fmt: skip
+            subject=SUBJECT,
+            seq=head.seq + 1,
+            kind="fact",
+            event=event,
+            before=None,
+            after=None,
+            effective_at=times.text(now),
+            actor=Actor(role=caller.role, name=caller.name),
+            params={"name": row.name, "roles": list(row.roles), "active": row.active},
+            texts=(),
+            patch=document,
+            ledger={},
+            policy=self.engine.policy.version,
+            calendar=self.engine.calendars.at(now).version,
+        )
         sealed = audit.seal([entry], heads={SUBJECT: head.hash}, recorded_at=now)
         tx.append_register_entry(SUBJECT, sealed[0])
         tx.put_staff(StaffRow(name=row.name, roles=row.roles, active=row.active, document=document[row.name]))

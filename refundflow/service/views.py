@@ -16,86 +16,159 @@ from states.evidence import BUYER_SIDE, missing
 from states.policy_values import Policy
 
 STAFF = "staff"
+ERASED = "erased"
 # What a buyer is told of the parameters of an entry; the rest is the platform's own.
 _TOLD = (
-    "reason", "amount", "kinds", "all", "offer", "compensation", "grounds", "answer", "number", "currency", "deadline",
-    "days", "evidence",
-)  # fmt: skip
+    "reason",
+    "amount",
+    "kinds",
+    "all",
+    "offer",
+    "compensation",
+    "grounds",
+    "answer",
+    "number",
+    "currency",
+    "deadline",
+    "days",
+    "evidence",
+)
 _HIDDEN_EVENTS = (
-    "assign", "flag_risk", "first_fell", "take_back", "handed_to_finance", "void_attempt", "payout_overdue",
-    "review_overdue", "appeal_overdue", "enquiry_overdue", "chargeback_opened", "chargeback_closed",
-)  # fmt: skip
+    "assign",
+    "flag_risk",
+    "first_fell",
+    "take_back",
+    "handed_to_finance",
+    "void_attempt",
+    "payout_overdue",
+    "review_overdue",
+    "appeal_overdue",
+    "enquiry_overdue",
+    "chargeback_opened",
+    "chargeback_closed",
+)
 _INTERNAL_TEXTS = ("end_request", "revoke_approval", "reroute_payout", "pay_manually", "extend", "assign", "flag_risk")
 
 
 def deadline_of(name: str, item: Mapping[str, Any]) -> values.Deadline:
     """Return one standing deadline."""
     return values.Deadline(
-        name=name, due_at=times.moment(item["due_at"]), event=item["event"], rule=item["rule"],
-        calendar=item["calendar"], provisional=item.get("provisional", False), extended=item.get("extended", False),
+        name=name,
+        due_at=times.moment(item["due_at"]),
+        event=item["event"],
+        rule=item["rule"],
+        calendar=item["calendar"],
+        provisional=item.get("provisional", False),
+        extended=item.get("extended", False),
         lapsed=item.get("lapsed", 0),
-    )  # fmt: skip
+    )
 
 
 def refund(
-    aggregate: Aggregate, case: Case, *, policy: Policy, caller: Caller, buyer_id: str | None, allowed: tuple[str, ...],
+    aggregate: Aggregate,
+    case: Case,
+    *,
+    policy: Policy,
+    caller: Caller,
+    buyer_id: str | None,
+    allowed: tuple[str, ...],
     waiting: bool = False,
-) -> values.Refund:  # fmt: skip
+) -> values.Refund:
     """Return a refund as the caller may see it."""
     line, hidden = aggregate.line, caller.reads_as_buyer
+    people = {case["buyer"]: buyer_id or ERASED}
     first = clocks.next_due(case)
-    evidence = tuple(_evidence(int(number), item, hidden) for number, item in case["evidence"].items())
-    offers = tuple(_offer(int(number), item, hidden) for number, item in case["offers"].items())
+    evidence = tuple(_evidence(int(number), item, hidden, people) for number, item in case["evidence"].items())
+    offers = tuple(_offer(int(number), item, hidden, people) for number, item in case["offers"].items())
     standing = case.get("standing")
     clock = "appeal_review" if case["instance"] == "appeal" else "review"
     return values.Refund(
-        id=case["id"], order_id=case["order_id"], line=case["line"], buyer_id=buyer_id,
-        product_type=line["product_type"], product=line["product"], usage=line["usage"], reason=case["reason"],
-        phase=phase_of(case["state"]), state=case["state"], instance=case["instance"], currency=case["currency"],
-        claimed_minor=case["claimed"], reserved_minor=case["reserved"], approved_minor=case["approved"],
-        in_flight_minor=case["in_flight"], settled_minor=case["settled"], channel=case["channel"],
-        submitted_at=times.moment(case["submitted_at"]), effective_at=times.moment(case["effective_at"]),
-        seq=case["seq"], deadline=deadline_of(first[1], case["deadlines"][first[1]]) if first else None,  # type: ignore[arg-type]
-        deadlines=tuple(deadline_of(name, item) for name, item in sorted(case["deadlines"].items())),  # type: ignore[arg-type]
-        allowed=allowed, evidence=tuple(item for item in evidence if not hidden or item.audience == "buyer"),
+        id=case["id"],
+        order_id=case["order_id"],
+        line=case["line"],
+        buyer_id=buyer_id,
+        product_type=line["product_type"],
+        product=line["product"],
+        usage=line["usage"],
+        reason=case["reason"],
+        phase=phase_of(case["state"]),
+        state=case["state"],
+        instance=case["instance"],
+        currency=case["currency"],
+        claimed_minor=case["claimed"],
+        reserved_minor=case["reserved"],
+        approved_minor=case["approved"],
+        in_flight_minor=case["in_flight"],
+        settled_minor=case["settled"],
+        channel=case["channel"],
+        submitted_at=times.moment(case["submitted_at"]),
+        effective_at=times.moment(case["effective_at"]),
+        seq=case["seq"],
+        deadline=deadline_of(first[1], case["deadlines"][first[1]]) if first else None,
+        deadlines=tuple(deadline_of(name, item) for name, item in sorted(case["deadlines"].items())),
+        allowed=allowed,
+        evidence=tuple(item for item in evidence if not hidden or item.audience == "buyer"),
         missing_evidence=missing(policy, line["product_type"], case["reason"], case["evidence"]),
         requested_evidence=tuple(case.get("request", {}).get("kinds", ())),
         clear_evidence=case.get("clear_evidence", False),
-        offer=next((item for item in offers if str(item.offer) == standing), None), offers=offers,
+        offer=next((item for item in offers if str(item.offer) == standing), None),
+        offers=offers,
         grounds=tuple(case.get("rejection", {}).get("grounds", ())),
         enquiry_since=times.moment(case["enquiry"]["at"]) if "enquiry" in case else None,
         attempts=tuple(_attempt(number, item) for number, item in case["attempts"].items()),
-        policy=case["policy"], chart=case["chart"],
-        firsts=() if hidden else tuple(
+        policy=case["policy"],
+        chart=case["chart"],
+        firsts=()
+        if hidden
+        else tuple(
             values.First(event=event, name=item["name"], role=item["role"], seq=item["seq"])
             for event, item in sorted(case["firsts"].items())
         ),
-        flags=() if hidden else tuple(sorted(case["flags"])), assignee=None if hidden else case.get("assignee"),
-        hold=not hidden and case.get("hold", False), level=0 if hidden else case["levels"].get(clock, 0), waiting=waiting,
-    )  # fmt: skip
+        flags=() if hidden else tuple(sorted(case["flags"])),
+        assignee=None if hidden else case.get("assignee"),
+        hold=not hidden and case.get("hold", False),
+        level=0 if hidden else case["levels"].get(clock, 0),
+        waiting=waiting,
+    )
 
 
-def _evidence(number: int, item: Mapping[str, Any], hidden: bool) -> values.Evidence:
+def _evidence(number: int, item: Mapping[str, Any], hidden: bool, people: Mapping[str, str]) -> values.Evidence:
     return values.Evidence(
-        file=number, kind=item["kind"], media_type=item["media_type"], size=item["size"],
-        by=STAFF if hidden and item["role"] not in BUYER_SIDE else item["by"], role=item["role"],
-        at=times.moment(item["at"]), audience=item["audience"],
-    )  # fmt: skip
+        file=number,
+        kind=item["kind"],
+        media_type=item["media_type"],
+        size=item["size"],
+        by=STAFF if hidden and item["role"] not in BUYER_SIDE else people.get(item["by"], item["by"]),
+        role=item["role"],
+        at=times.moment(item["at"]),
+        audience=item["audience"],
+    )
 
 
-def _offer(number: int, item: Mapping[str, Any], hidden: bool) -> values.Offer:
+def _offer(number: int, item: Mapping[str, Any], hidden: bool, people: Mapping[str, str]) -> values.Offer:
     return values.Offer(
-        offer=number, by=STAFF if hidden and item["role"] != "buyer" else item["by"], role=item["role"],
-        counter=item["counter"], refund_minor=item["amount"], compensation_minor=item["compensation"],
-        at=times.moment(item["at"]), ended=item.get("ended"),
-    )  # fmt: skip
+        offer=number,
+        by=STAFF if hidden and item["role"] != "buyer" else people.get(item["by"], item["by"]),
+        role=item["role"],
+        counter=item["counter"],
+        refund_minor=item["amount"],
+        compensation_minor=item["compensation"],
+        at=times.moment(item["at"]),
+        ended=item.get("ended"),
+    )
 
 
 def _attempt(number: str, item: Mapping[str, Any]) -> values.Attempt:
     return values.Attempt(
-        number=number, channel=item["channel"], amount_minor=item["amount"], currency=item["currency"],
-        state=item["state"], void=item["void"], at=times.moment(item["at"]), reference=item.get("proof"),
-    )  # fmt: skip
+        number=number,
+        channel=item["channel"],
+        amount_minor=item["amount"],
+        currency=item["currency"],
+        state=item["state"],
+        void=item["void"],
+        at=times.moment(item["at"]),
+        reference=item.get("proof"),
+    )
 
 
 def _optional(written: str | None) -> datetime | None:
@@ -108,16 +181,33 @@ def order_line(
     """Return an order line with its ledger."""
     line, ledger = aggregate.line, aggregate.ledger
     return values.OrderLine(
-        order_id=line["order_id"], line=line["line"], buyer_id=buyer_id, product_type=line["product_type"],
-        product=line["product"], usage=line["usage"], currency=line["currency"], channel=line["channel"],
-        payment_no=line["payment_no"], paid_at=_optional(line.get("paid_at")),
-        completed_at=_optional(line.get("completed_at")), valid_from=_optional(line.get("valid_from")),
-        valid_to=_optional(line.get("valid_to")), captured_minor=line["captured"], reserved_minor=ledger.reserved,
-        in_flight_minor=ledger.in_flight, settled_minor=ledger.settled, charged_back_minor=ledger.charged_back,
-        excess_minor=ledger.excess, left_minor=money.left(line, ledger), overpaid=money.overpaid(line, ledger),
+        order_id=line["order_id"],
+        line=line["line"],
+        buyer_id=buyer_id,
+        product_type=line["product_type"],
+        product=line["product"],
+        usage=line["usage"],
+        currency=line["currency"],
+        channel=line["channel"],
+        payment_no=line["payment_no"],
+        paid_at=_optional(line.get("paid_at")),
+        completed_at=_optional(line.get("completed_at")),
+        valid_from=_optional(line.get("valid_from")),
+        valid_to=_optional(line.get("valid_to")),
+        captured_minor=line["captured"],
+        reserved_minor=ledger.reserved,
+        in_flight_minor=ledger.in_flight,
+        settled_minor=ledger.settled,
+        charged_back_minor=ledger.charged_back,
+        excess_minor=ledger.excess,
+        left_minor=money.left(line, ledger),
+        overpaid=money.overpaid(line, ledger),
         chargebacks={number: dict(item) for number, item in sorted(line["chargebacks"].items())},
-        refunds=tuple(aggregate.refunds), seq=line["seq"], waiting=waiting, changed=changed,
-    )  # fmt: skip
+        refunds=tuple(aggregate.refunds),
+        seq=line["seq"],
+        waiting=waiting,
+        changed=changed,
+    )
 
 
 def texts_of(
@@ -134,7 +224,7 @@ def texts_of(
 
 
 def history_entry(
-    entry: StoredEntry, texts: Mapping[tuple[int, str], str], caller: Caller
+    entry: StoredEntry, texts: Mapping[tuple[int, str], str], caller: Caller, buyer_id: str | None
 ) -> values.HistoryEntry | None:
     """Return an entry as the caller may see it; None where it is not for a buyer's eyes."""
     body = entry.parsed()
@@ -149,14 +239,31 @@ def history_entry(
     deadlines = body["patch"].get("deadlines") or {}
     set_now = next(({"name": name, **item} for name, item in deadlines.items() if item and "due_at" in item), None)
     return values.HistoryEntry(
-        subject=entry.subject, seq=entry.seq, kind=entry.kind, event=entry.event, before=entry.before, after=entry.after,
-        effective_at=entry.effective_at, recorded_at=entry.recorded_at, occurred_at=_optional(body.get("occurred_at")),
-        actor_role=body["actor"]["role"], actor_name=_name(body, hidden, buyers_own), params=params, texts=shown,
-        blockers=tuple(Blocker(**item) for item in body.get("blockers", ())), deadline=set_now,
-        ledger={} if hidden else body["ledger"], policy=body["policy"], calendar=body["calendar"], chart=body["chart"],
-        key=body.get("key"), correlation=None if hidden else body.get("correlation"), cause=body.get("cause"),
-        repeats=body.get("repeats", 0), hash=entry.hash,
-    )  # fmt: skip
+        subject=entry.subject,
+        seq=entry.seq,
+        kind=entry.kind,
+        event=entry.event,
+        before=entry.before,
+        after=entry.after,
+        effective_at=entry.effective_at,
+        recorded_at=entry.recorded_at,
+        occurred_at=_optional(body.get("occurred_at")),
+        actor_role=body["actor"]["role"],
+        actor_name=_name(body, hidden, buyers_own, buyer_id),
+        params=params,
+        texts=shown,
+        blockers=tuple(Blocker(**item) for item in body.get("blockers", ())),
+        deadline=set_now,
+        ledger={} if hidden else body["ledger"],
+        policy=body["policy"],
+        calendar=body["calendar"],
+        chart=body["chart"],
+        key=body.get("key"),
+        correlation=None if hidden else body.get("correlation"),
+        cause=body.get("cause"),
+        repeats=body.get("repeats", 0),
+        hash=entry.hash,
+    )
 
 
 def _for_buyers(body: Mapping[str, Json], buyers_own: bool) -> bool:
@@ -169,8 +276,10 @@ def _for_buyers(body: Mapping[str, Json], buyers_own: bool) -> bool:
     return True
 
 
-def _name(body: Mapping[str, Json], hidden: bool, buyers_own: bool) -> str:
+def _name(body: Mapping[str, Json], hidden: bool, buyers_own: bool, buyer_id: str | None) -> str:
     name = str(body["actor"]["name"])
+    if body["actor"]["role"] == "buyer":
+        return buyer_id or ERASED
     if not hidden or buyers_own or body["actor"]["role"] in ("system", "channel"):
         return name
     return STAFF

@@ -38,7 +38,7 @@ class SystemWork(Facade):
         self._send(now, at, done)
         self._listen(now, at, done)
         self._retry(at, done)
-        return values.Work(**done)
+        return values.Work(**dict(done))
 
     def _start(self, tx: Tx, at: datetime | None) -> datetime:
         now = self.engine.time(tx, at)
@@ -86,9 +86,13 @@ class SystemWork(Facade):
             if gateway is None:
                 continue
             order = PayoutOrder(
-                number=effect.params["number"], payment_no=effect.params["payment_no"], amount=effect.params["amount"],
-                currency=effect.params["currency"], refund=effect.subject, at=now,
-            )  # fmt: skip
+                number=effect.params["number"],
+                payment_no=effect.params["payment_no"],
+                amount=effect.params["amount"],
+                currency=effect.params["currency"],
+                refund=effect.subject,
+                at=now,
+            )
             outcome = gateway.send(order) if effect.tries == 0 else _ask(gateway, order)
             done["sent"] += 1
             self._heard(gateway.name, effect, outcome, now, at, done)
@@ -100,8 +104,11 @@ class SystemWork(Facade):
         caller = Caller(role="channel", name=channel)
         if outcome.kind == "settled":
             params = {
-                "number": outcome.number, "amount": outcome.amount, "currency": outcome.currency, "proof": outcome.reference,
-            }  # fmt: skip
+                "number": outcome.number,
+                "amount": outcome.amount,
+                "currency": outcome.currency,
+                "proof": outcome.reference,
+            }
             done["settled"] += self._try(effect.subject, "payout_settled", at, params, caller, outcome.occurred_at)
         elif outcome.kind == "refused":
             proof = outcome.reference or outcome.reason or "refused"
@@ -134,8 +141,11 @@ class SystemWork(Facade):
             return
         caller = Caller(role="channel", name=channel)
         params: dict[str, Json] = {
-            "number": told.number, "amount": told.amount, "currency": told.currency, "proof": told.reference,
-        }  # fmt: skip
+            "number": told.number,
+            "amount": told.amount,
+            "currency": told.currency,
+            "proof": told.reference,
+        }
         if told.kind == "settled":
             done["settled"] += self._try(payout.refund, "payout_settled", at, params, caller, told.occurred_at)
         elif told.kind == "refused":
@@ -175,9 +185,14 @@ class SystemWork(Facade):
                 return {"WRONG_STATE"}
             facts = _payment_facts(tx, stored.aggregate, lock=False)
             found = blocked(
-                stored.aggregate, case["id"], event, _SYSTEM_ACTOR, facts,
-                rules=self.engine.rules(tx, stored.aggregate), now=self.engine.time(tx, at),
-            )  # fmt: skip
+                stored.aggregate,
+                case["id"],
+                event,
+                _SYSTEM_ACTOR,
+                facts,
+                rules=self.engine.rules(tx, stored.aggregate),
+                now=self.engine.time(tx, at),
+            )
             return {item.code for item in found}
 
         return self.engine.read(read)
@@ -186,15 +201,26 @@ class SystemWork(Facade):
         return not self._blocked(case, event, at)
 
     def _try(
-        self, refund: str, event: str, at: datetime | None, params: Mapping[str, Any] | None = None,
-        caller: Caller = SYSTEM, occurred_at: datetime | None = None,
-    ) -> int:  # fmt: skip
+        self,
+        refund: str,
+        event: str,
+        at: datetime | None,
+        params: Mapping[str, Any] | None = None,
+        caller: Caller = SYSTEM,
+        occurred_at: datetime | None = None,
+    ) -> int:
         """Carry out an act of the system or the channel; 0 where others were first and it is refused now."""
         order_id, line = place_of(refund)
         request = Request(
-            event=event, caller=caller, order_id=order_id, line=line, refund=refund, at=at, occurred_at=occurred_at,
+            event=event,
+            caller=caller,
+            order_id=order_id,
+            line=line,
+            refund=refund,
+            at=at,
+            occurred_at=occurred_at,
             params={name: value for name, value in (params or {}).items() if value is not None},
-        )  # fmt: skip
+        )
         facts = _locked_payment_facts if event == "dispatch_payout" else None
         try:
             answer: Answer = self.engine.move(request, facts)
