@@ -3,11 +3,14 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from refundflow.errors import Misconfigured
 
 DATABASE_URL = "REFUNDFLOW_DATABASE_URL"
 ACTOR = "REFUNDFLOW_ACTOR"
+POLICY = "REFUNDFLOW_POLICY"
+FAKE_CHANNEL = "REFUNDFLOW_FAKE_CHANNEL"
 DEFAULT_URL = "sqlite:///refundflow.db"
 _DRIVERS = {
     "sqlite": "sqlite",
@@ -20,10 +23,16 @@ _DRIVERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """The settings of one process."""
+    """The settings of one process.
+
+    `policy` is the file of the policy that refunds get when they are submitted (None: the packaged
+    one), `fake_channel` the file in which the fake channel keeps what it knows.
+    """
 
     database_url: str = DEFAULT_URL
     actor: str | None = None
+    policy: Path | None = None
+    fake_channel: Path | None = None
 
 
 def read(environment: Mapping[str, str] | None = None) -> Config:
@@ -36,7 +45,13 @@ def read(environment: Mapping[str, str] | None = None) -> Config:
     return Config(
         database_url=checked_url(given.get(DATABASE_URL) or DEFAULT_URL),
         actor=given.get(ACTOR) or None,
+        policy=_path(given.get(POLICY)),
+        fake_channel=_path(given.get(FAKE_CHANNEL)),
     )
+
+
+def _path(given: str | None) -> Path | None:
+    return Path(given) if given else None
 
 
 def checked_url(url: str) -> str:

@@ -80,7 +80,7 @@ class Call:
         settings = config.read()
         from refundflow.service import Refunds
 
-        with Refunds.connect(settings.database_url) as refunds:
+        with Refunds.connect(settings.database_url, policy=settings.policy) as refunds:
             self._open = refunds
             try:
                 yield refunds
@@ -98,12 +98,15 @@ class Call:
     @property
     def zone(self) -> str:
         """Return the time zone of the policy, in which people are shown times."""
-        return self.refunds.zone
+        return self.refunds.policy.zone
 
     @property
     def now(self) -> datetime:
         """Return the present moment of the database, in UTC: what is left of a deadline is counted from it."""
-        return self.refunds.now(self.at)
+        if self.at is not None:
+            return self.at
+        engine = self.refunds.engine
+        return engine.read(lambda tx: engine.time(tx, None))
 
 
 _OPTIONS: dict[str, tuple[Any, Any]] = {

@@ -22,8 +22,8 @@ def init(
     """Make the database ready; the same call again changes nothing."""
     from refundflow.service import Refunds
 
-    with Refunds.init(config.read().database_url, rehearsal=rehearsal) as refunds:
-        mode = "rehearsal" if refunds.rehearsal else "live"
+    Refunds.init(config.read().database_url, rehearsal=rehearsal)
+    mode = "rehearsal" if rehearsal else "live"
     if call.as_json:
         output.data({"mode": mode})
     else:

@@ -18,15 +18,15 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The person, as in --a
 TAKES = ("actor", "at", "as_json")
 
 
-@command(staff_app, "refundflow staff add li --role agent --role finance", takes=TAKES)
+@command(staff_app, "refundflow staff add li --role agent --role finance --as supervisor:zhao", takes=TAKES)
 def add(
     call: Call,
     name: Name,
     role: Annotated[list[str], typer.Option(metavar="ROLE", help=f"One of {', '.join(codes.STAFF_ROLES)}; repeat.")],
 ) -> None:
-    """Register a person with roles, or change the roles of one."""
+    """Register a person with roles, or change the roles of one; the first supervisor registers himself."""
     with call.connected() as refunds:
-        _print(call, [refunds.staff_add(name, roles=role, actor=call.actor, at=call.at)])
+        _print(call, [refunds.staff_add(name, roles=role, actor=call.who["actor"], at=call.at)])
 
 
 @command(staff_app, "refundflow staff list", name="list", takes=("as_json",))
@@ -36,11 +36,11 @@ def list_staff(call: Call) -> None:
         _print(call, refunds.staff_list())
 
 
-@command(staff_app, "refundflow staff disable li", takes=TAKES)
+@command(staff_app, "refundflow staff disable li --as supervisor:zhao", takes=TAKES)
 def disable(call: Call, name: Name) -> None:
     """End that a person may act; the past stays."""
     with call.connected() as refunds:
-        _print(call, [refunds.staff_disable(name, actor=call.actor, at=call.at)])
+        _print(call, [refunds.staff_disable(name, actor=call.who["actor"], at=call.at)])
 
 
 def _print(call: Call, members: Sequence[StaffMember]) -> None:
