@@ -154,13 +154,23 @@ class SqliteDatabase:
         if not write:
             connection.execute("PRAGMA query_only = ON")
             try:
-                with _begun(connection, "BEGIN"):
-                    yield Session(connection, self.dialect)
+                with self._begun(connection, "BEGIN") as session:
+                    yield session
             finally:
                 connection.execute("PRAGMA query_only = OFF")
             return
-        with self._locked(), _begun(connection, "BEGIN IMMEDIATE"):
+        with self._locked(), self._begun(connection, "BEGIN IMMEDIATE") as session:
+            yield session
+
+    @contextmanager
+    def _begun(self, connection: sqlite3.Connection, begin: str) -> Iterator[Session]:
+        connection.execute(begin)
+        try:
             yield Session(connection, self.dialect)
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.rollback()
+            raise
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -214,8 +224,18 @@ class PostgresDatabase:
     def transaction(self, connection: Connection, *, write: bool) -> Iterator[Session]:
         """Run one transaction: committed at the end, rolled back by an exception."""
         kind = "READ COMMITTED READ WRITE" if write else "REPEATABLE READ READ ONLY"
-        with connection.pipeline() as pipeline, _begun(connection, f"BEGIN ISOLATION LEVEL {kind}"):
-            yield PipelinedSession(connection, pipeline)
+        try:
+            with connection.pipeline() as pipeline:
+                connection.execute(f"BEGIN ISOLATION LEVEL {kind}")
+                yield PipelinedSession(connection, pipeline)
+                ended = connection.execute("COMMIT")
+        except BaseException:
+            if not connection.closed:
+                connection.rollback()
+            raise
+        if ended.statusmessage != "COMMIT":
+            # PostgreSQL answers so, without an error, when one inside the transaction was passed over
+            raise self._driver.errors.InFailedSqlTransaction("a transaction with an error in it cannot be committed")
 
     def conflict(self, problem: BaseException) -> Conflict | None:
         """Read a lost race as changed, a lock that did not come free as busy."""
@@ -233,18 +253,6 @@ class PostgresDatabase:
 def database_of(url: URL) -> Database:
     """Choose the kind of database by the URL."""
     return SqliteDatabase(url) if url.get_backend_name() == "sqlite" else PostgresDatabase(url)
-
-
-@contextmanager
-def _begun(connection: Connection, begin: str) -> Iterator[None]:
-    connection.execute(begin)
-    try:
-        yield
-    except BaseException:
-        if not getattr(connection, "closed", False):
-            connection.rollback()
-        raise
-    connection.execute("COMMIT")
 
 
 def _acquire(lock: int) -> None:
