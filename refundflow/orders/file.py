@@ -14,6 +14,7 @@ from typing import BinaryIO, Literal
 
 from refundflow.errors import BadInput
 from refundflow.orders.row import COLUMNS, OPTIONAL, REQUIRED, OrderRow, from_cells
+from refundflow.spreadsheet import harmless
 
 LONGEST_ROW = 65_536  # bytes
 _BOM = b"\xef\xbb\xbf"
@@ -72,13 +73,9 @@ def write_rejects(path: str | os.PathLike[str], rows: Iterable[RejectedRow]) -> 
         writer = csv.writer(file)
         writer.writerow(("line", "reason", "raw"))
         for row in rows:
-            writer.writerow((row.line_number, _harmless(row.reason), _harmless(row.raw)))
+            writer.writerow((row.line_number, harmless(row.reason), harmless(row.raw)))
             written += 1
     return written
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else cell
 
 
 # --- lines of the file -------------------------------------------------------------------------

@@ -1,0 +1,66 @@
+"""Files that appear whole or not at all."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from refundflow.errors import BadInput, RefundflowError
+
+
+@contextmanager
+def whole_file(output: str) -> Iterator[BinaryIO]:
+    """Give a temporary file beside `output` that takes its place at the end, once it is on the disk.
+
+    Whatever ends the writing early, an interruption from the keyboard too, removes the temporary file and leaves
+    what stood at `output` before.
+
+    Raises:
+        BadInput: the path cannot be written; the message says what is needed.
+        RefundflowError: the disk did not take it all.
+    """
+    target = _target(output)
+    temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(8)}.part")
+    try:
+        file = temporary.open("xb")
+    except OSError as problem:
+        raise BadInput(f"{output}: {problem.strerror}; {_NEEDED}", field="output") from problem
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except OSError as problem:
+        raise RefundflowError(f"{output} was not written: {problem.strerror or problem}") from problem
+    finally:
+        with suppress(FileNotFoundError):  # it has taken its place
+            temporary.unlink()
+    _keep_name(target.parent)
+
+
+_NEEDED = "needed: the path of a new file, or of a file to be replaced, in a folder that can be written"
+
+
+def _target(output: str) -> Path:
+    """Follow links to the file itself; devices, pipes and folders are not replaced."""
+    if not output.strip() or "\0" in output:
+        raise BadInput(f"{output!r} names no file; {_NEEDED}", field="output")
+    try:
+        target = Path(output).resolve()
+        if target.exists() and not target.is_file():
+            raise BadInput(f"{output} is no ordinary file; {_NEEDED}", field="output")
+    except (OSError, RuntimeError) as problem:  # a name too long, links in a circle
+        raise BadInput(f"{output}: {problem}; {_NEEDED}", field="output") from problem
+    return target
+
+
+def _keep_name(folder: Path) -> None:
+    """Bring the new name to the disk too."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
