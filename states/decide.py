@@ -388,7 +388,7 @@ def _move(turn: Turn, move: Move) -> Decision:
         move.apply(turn, new)
         _note_party(turn, move, new)
         _tidy(draft, case, new)
-    follow_ups(draft, case, new)
+    follow_ups(draft, case, new, act.event)
     _fall_of_moot_proof(draft, case["id"])
     if len(new["evidence"]) > len(case["evidence"]) and case["state"] == new["state"]:
         deciding = [event for event in new["firsts"] if MOVES[event].deciding]

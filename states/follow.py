@@ -6,9 +6,23 @@ from states.draft import SYSTEM, Draft, Turn
 from states.enquiry import answer, answer_by_system
 
 
-def follow_ups(draft: Draft, before: Case, after: Case) -> None:
+# What the system owes next, by the leaf that a refund enters; whether it may, the rules say when it acts.
+OWED = {"approved.payable": "dispatch_payout", "approved.payout_failed": "retry_payout"}
+
+
+def owed(before: Case, after: Case, event: str) -> str | None:
+    """Return the act that the system owes after a move, or None."""
+    if before["state"] != after["state"]:
+        return OWED.get(after["state"])
+    return "approve" if event == "review_overdue" else None
+
+
+def follow_ups(draft: Draft, before: Case, after: Case, event: str) -> None:
     """Record what a move entails for the refund, each as an entry of its own with the move as cause."""
     at = times.moment(after["effective_at"])
+    act_owed = owed(before, after, event)
+    if act_owed is not None:
+        draft.tell_about(after, "system_act", act_owed, at)
     code = answer_by_system(before["state"], after["state"])
     if code is not None and "enquiry" in after:
         act = Act(event="answer_enquiry", actor=SYSTEM, refund=after["id"], params={"answer": code})

@@ -44,7 +44,7 @@ def _lapse(draft: Draft, case: Case, name: str) -> None:
         else:
             clocks.change_state(draft, new, target, at)
             _end(draft, new, event)
-    follow_ups(draft, case, new)
+    follow_ups(draft, case, new, event)
 
 
 def _remind(draft: Draft, case: Case, name: str) -> None:
