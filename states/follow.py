@@ -5,22 +5,22 @@ from states.case import Act, Case
 from states.draft import SYSTEM, Draft, Turn
 from states.enquiry import answer, answer_by_system
 
-
 # What the system owes next, by the leaf that a refund enters; whether it may, the rules say when it acts.
 OWED = {"approved.payable": "dispatch_payout", "approved.payout_failed": "retry_payout"}
 
 
-def owed(before: Case, after: Case, event: str) -> str | None:
+def owed(before: Case, after: Case) -> str | None:
     """Return the act that the system owes after a move, or None."""
     if before["state"] != after["state"]:
         return OWED.get(after["state"])
-    return "approve" if event == "review_overdue" else None
+    louder = after["levels"].get("review", 0) > before["levels"].get("review", 0)
+    return "approve" if louder else None  # assisted review is asked when a review is overdue
 
 
 def follow_ups(draft: Draft, before: Case, after: Case, event: str) -> None:
     """Record what a move entails for the refund, each as an entry of its own with the move as cause."""
     at = times.moment(after["effective_at"])
-    act_owed = owed(before, after, event)
+    act_owed = owed(before, after)
     if act_owed is not None:
         draft.tell_about(after, "system_act", act_owed, at)
     code = answer_by_system(before["state"], after["state"])

@@ -113,21 +113,28 @@ class Queries(Facade):
             owner = tx.buyer_by_lookup(self.engine.vault.buyer_lookup(wanted)) if wanted else None
             if wanted and owner is None:
                 return values.Page(refunds=(), after=None)
-            cases = tx.find(
-                order=order,
-                buyer_ref=owner.ref if owner else None,
-                payment_no=payment,
-                states=None,
-                since=since,
-                after=_place(after),
-                limit=limit + 1,
-            )
-            shown = [self._read_case(tx, case, caller, at) for case in cases[:limit]]
-            last = cases[limit - 1] if len(cases) > limit else None
-            return values.Page(
-                refunds=tuple(item for item in shown if leaves is None or item.state in leaves),
-                after=f"{last['submitted_at']},{last['id']}" if last else None,
-            )
+            shown: list[values.Refund] = []
+            place = _place(after)
+            while len(shown) < limit:
+                cases = tx.find(
+                    order=order,
+                    buyer_ref=owner.ref if owner else None,
+                    payment_no=payment,
+                    since=since,
+                    after=place,
+                    limit=limit,
+                )
+                for case in cases:
+                    item = self._read_case(tx, case, caller, at)
+                    place = (case["submitted_at"], case["id"])
+                    if leaves is None or item.state in leaves:
+                        shown.append(item)
+                    if len(shown) == limit:
+                        break
+                if len(cases) < limit:
+                    break
+            full = len(shown) == limit and place is not None
+            return values.Page(refunds=tuple(shown), after=",".join(place) if full and place else None)
 
         return self.engine.read(read)
 
@@ -309,10 +316,15 @@ class Queries(Facade):
         return self._view(tx, stored.aggregate, case["id"], who, caller, now)
 
     def _open_cases(self, tx: Tx, caller: Caller) -> Iterator[Case]:
+        """Yield open refunds as they stand in a queue: appeals with clear evidence, then by due moment."""
         if caller.role == "buyer":
             owner = tx.buyer_by_lookup(self.engine.vault.buyer_lookup(caller.name))
             yield from tx.find(buyer_ref=owner.ref, limit=MAX_PAGE) if owner else ()
             return
+        yield from (case for case in self._by_due(tx) if _goes_first(case))
+        yield from (case for case in self._by_due(tx) if not _goes_first(case))
+
+    def _by_due(self, tx: Tx) -> Iterator[Case]:
         after: tuple[str, str] | None = None
         while page := tx.queue(after=after, limit=MAX_PAGE):
             yield from page
@@ -341,6 +353,10 @@ class Queries(Facade):
 
 def _last_day(due_at: datetime, zone: ZoneInfo) -> date:
     return (due_at - timedelta(microseconds=1)).astimezone(zone).date()
+
+
+def _goes_first(case: Case) -> bool:
+    return case["state"] == "appealed" and bool(case.get("clear_evidence"))
 
 
 def _urgency(item: values.QueueItem) -> tuple[bool, datetime, str]:

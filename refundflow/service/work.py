@@ -13,11 +13,13 @@ from refundflow.service.callers import SYSTEM, Caller
 from refundflow.service.engine import Answer, Request, place_of
 from refundflow.store import EffectRow, Tx
 from states import times
-from states.case import Actor, Aggregate, Case, Decision, Json
+from states.case import Actor, Aggregate, Blocker, Case, Decision, Json
 from states.decide import blocked, due
-from states.payout import LASTING_RULES
+from states.payout import LASTING_RULES, MANUAL
 
 BATCH = 100
+LOOK_AGAIN = timedelta(minutes=10)  # at what no clock lifts: an open chargeback, a line that does not cover
+_DONE = {"dispatch_payout": "dispatched", "retry_payout": "retried", "approve": "approved"}
 _SYSTEM_ACTOR = Actor(role="system", name="system")
 
 
@@ -32,12 +34,11 @@ class SystemWork(Facade):
         now = self.engine.write(lambda tx: self._start(tx, at))
         while self._lapse(now, at, done):
             pass
-        self._assist(at, done)
         self._listen(now, at, done)
-        self._dispatch(at, done)
-        self._send(now, at, done)
+        while effects := self.engine.read(lambda tx: tx.effects(BATCH, kinds=["system_act", "payout"], before=now)):
+            for effect in effects:
+                self._owe(effect, now, at, done) if effect.kind == "system_act" else self._send(effect, now, at, done)
         self._listen(now, at, done)
-        self._retry(at, done)
         return values.Work(**dict(done))
 
     def _start(self, tx: Tx, at: datetime | None) -> datetime:
@@ -61,41 +62,50 @@ class SystemWork(Facade):
         self.engine.commit(tx, stored, decision, now, None)
         return len(decision.entries)
 
-    def _assist(self, at: datetime | None, done: Counter[str]) -> None:
-        """Approve small claims whose review is overdue, with all guards of `approve`."""
-        for case in self._cases("under_review.reviewing"):
-            if not case["levels"].get("review"):
-                continue
-            if self._possible(case, "approve", at):
-                done["approved"] += self._try(case["id"], "approve", at)
+    def _owe(self, effect: EffectRow, now: datetime, at: datetime | None, done: Counter[str]) -> None:
+        """Do what the system owes a refund, if nothing blocks it now; else look again when it may be possible."""
+        event, refund = effect.code, effect.subject
+        if event == "dispatch_payout" and not self._has_gateway(refund):
+            self._later(effect, now + LOOK_AGAIN)
+            return
+        found = {item.code: item for item in self._blocked(refund, event, at)}
+        if event == "approve" and set(found) == {"WRONG_STATE"} and not self._blocked(refund, "begin_review", at):
+            self._try(refund, "begin_review", at)
+            found = {item.code: item for item in self._blocked(refund, event, at)}
+        if not found:
+            done[_DONE[event]] += self._try(refund, event, at)
+        elif event == "dispatch_payout" and set(found) <= set(LASTING_RULES):
+            rule = min(found)
+            done["refused"] += self._try(refund, "payout_refused", at, {"rule": rule, "proof": f"rule:{rule}"})
+        elif event == "dispatch_payout" and "WRONG_STATE" not in found:
+            until = [times.moment(item.until) for item in found.values() if item.until]
+            self._later(effect, max(until) if len(until) == len(found) else now + LOOK_AGAIN)
+            return
+        self.engine.write(lambda tx: tx.finish_effect(effect.id))
 
-    def _dispatch(self, at: datetime | None, done: Counter[str]) -> None:
-        for case in self._cases("approved.payable"):
-            if case["channel"] not in self.gateways and case["channel"] != "bank_manual":
-                continue
-            blocked = self._blocked(case, "dispatch_payout", at)
-            if not blocked:
-                done["dispatched"] += self._try(case["id"], "dispatch_payout", at)
-            elif blocked <= set(LASTING_RULES):
-                rule = sorted(blocked)[0]
-                done["refused"] += self._try(case["id"], "payout_refused", at, {"rule": rule, "proof": f"rule:{rule}"})
+    def _later(self, effect: EffectRow, when: datetime) -> None:
+        self.engine.write(lambda tx: tx.postpone_effect(effect.id, effect.tries + 1, when))
 
-    def _send(self, now: datetime, at: datetime | None, done: Counter[str]) -> None:
-        for effect in self.engine.read(lambda tx: tx.effects(BATCH, kinds=["payout"], before=now)):
-            gateway = self.gateways.get(effect.params["channel"])
-            if gateway is None:
-                continue
-            order = PayoutOrder(
-                number=effect.params["number"],
-                payment_no=effect.params["payment_no"],
-                amount=effect.params["amount"],
-                currency=effect.params["currency"],
-                refund=effect.subject,
-                at=now,
-            )
-            outcome = gateway.send(order) if effect.tries == 0 else _ask(gateway, order)
-            done["sent"] += 1
-            self._heard(gateway.name, effect, outcome, now, at, done)
+    def _has_gateway(self, refund: str) -> bool:
+        channel = self._case(refund)["channel"]
+        return channel in self.gateways or channel == MANUAL
+
+    def _send(self, effect: EffectRow, now: datetime, at: datetime | None, done: Counter[str]) -> None:
+        gateway = self.gateways.get(effect.params["channel"])
+        if gateway is None:
+            self._later(effect, now + LOOK_AGAIN)
+            return
+        order = PayoutOrder(
+            number=effect.params["number"],
+            payment_no=effect.params["payment_no"],
+            amount=effect.params["amount"],
+            currency=effect.params["currency"],
+            refund=effect.subject,
+            at=now,
+        )
+        outcome = gateway.send(order) if effect.tries == 0 else _ask(gateway, order)
+        done["sent"] += 1
+        self._heard(gateway.name, effect, outcome, now, at, done)
 
     def _heard(
         self, channel: str, effect: EffectRow, outcome: Outcome, now: datetime, at: datetime | None, done: Counter[str]
@@ -125,8 +135,7 @@ class SystemWork(Facade):
             done["handed_over"] += self._try(effect.subject, "handed_to_finance", at)
             self.engine.write(lambda tx: tx.finish_effect(effect.id))
             return
-        again = now + timedelta(seconds=ladder[effect.tries])
-        self.engine.write(lambda tx: tx.postpone_effect(effect.id, effect.tries + 1, again))
+        self._later(effect, now + timedelta(seconds=ladder[effect.tries]))
 
     def _listen(self, now: datetime, at: datetime | None, done: Counter[str]) -> None:
         """Take in what the channels tell by themselves; each is acknowledged once it is stored."""
@@ -156,15 +165,7 @@ class SystemWork(Facade):
             event = "late_reversal" if confirmed else "payout_reversed"
             done["returned"] += self._try(payout.refund, event, at, params, caller, told.occurred_at)
 
-    def _retry(self, at: datetime | None, done: Counter[str]) -> None:
-        for case in self._cases("approved.payout_failed"):
-            if case["attempts"] and self._possible(case, "retry_payout", at):
-                done["retried"] += self._try(case["id"], "retry_payout", at)
-
     # what the steps share
-
-    def _cases(self, state: str) -> list[Case]:
-        return self.engine.read(lambda tx: tx.find(states=[state], limit=BATCH))
 
     def _case(self, refund: str) -> Case:
         order_id, line = place_of(refund)
@@ -176,29 +177,24 @@ class SystemWork(Facade):
 
         return self.engine.read(read)
 
-    def _blocked(self, case: Case, event: str, at: datetime | None) -> set[str]:
-        """Return the codes that block the system now, asked without leaving a trace."""
+    def _blocked(self, refund: str, event: str, at: datetime | None) -> tuple[Blocker, ...]:
+        """Return what blocks the system now, asked without leaving a trace."""
+        order_id, line = place_of(refund)
 
-        def read(tx: Tx) -> set[str]:
-            stored = tx.aggregate(case["order_id"], case["line"], lock=False)
-            if stored is None:
-                return {"WRONG_STATE"}
-            facts = _payment_facts(tx, stored.aggregate, lock=False)
-            found = blocked(
+        def read(tx: Tx) -> tuple[Blocker, ...]:
+            stored = tx.aggregate(order_id, line, lock=False)
+            assert stored is not None, "what is owed is owed to a refund"
+            return blocked(
                 stored.aggregate,
-                case["id"],
+                refund,
                 event,
                 _SYSTEM_ACTOR,
-                facts,
+                _payment_facts(tx, stored.aggregate, lock=False),
                 rules=self.engine.rules(tx, stored.aggregate),
                 now=self.engine.time(tx, at),
             )
-            return {item.code for item in found}
 
         return self.engine.read(read)
-
-    def _possible(self, case: Case, event: str, at: datetime | None) -> bool:
-        return not self._blocked(case, event, at)
 
     def _try(
         self,
