@@ -20,7 +20,10 @@ from tests.unit.rules.story import INSTANT, MONDAY, Story, file
 NAMES = ("li", "wang", "zhao", "b1")
 STEPS = (0, 1, 60, 3600, 6 * 3600, 86400, 3 * 86400, 10 * 86400)  # seconds
 AMOUNTS = (-1, 0, 1, 4000, 10000, 120000, 150000, 200000)
-TEXTS = ({}, {"message": "As agreed.", "note": "It does not work.", "argument": "Here is why.", "ground": "Goodwill."})
+TEXTS: tuple[dict[str, str], ...] = (
+    {},
+    {"message": "As agreed.", "note": "It does not work.", "argument": "Here is why.", "ground": "Goodwill."},
+)
 OUTSIDE = {"captured", "stray_payment"}  # the facts that may raise excess
 
 
