@@ -30,23 +30,31 @@ if TYPE_CHECKING:
         Refund,
     )
 
+WAITING = "recorded, 1 of 2: another person has to do the same with the same terms"
+
 
 def moved(call: Call, refund: "Refund") -> None:
-    """Print the refund as an act left it: id, state, standing deadline; say when a second person is needed."""
+    """Print the refund as an act left it: id, state, standing deadline, grounds of a rejection."""
     if refund.waiting:
-        output.talk("recorded, 1 of 2: another person has to do the same with the same terms")
+        output.talk(WAITING)
     if call.as_json:
         output.data(refund_json(refund))
         return
-    output.table(
-        ("refund", "state", "deadline"), [(refund.id, state_words(refund.state), deadline(call, refund.deadline))]
-    )
+    row = (refund.id, state_words(refund.state), deadline(call, refund.deadline), ", ".join(refund.grounds))
+    output.table(("refund", "state", "deadline", "grounds"), [row])
+
+
+def submitted(call: Call, refund: "Refund") -> None:
+    """Print a new refund, and say what evidence it still misses."""
+    if refund.missing_evidence and not call.as_json:
+        output.talk(f"still missing: {groups(refund.missing_evidence)}; it may be asked for in the review")
+    moved(call, refund)
 
 
 def line(call: Call, value: "OrderLine") -> None:
     """Print an order line with its ledger as a fact left it."""
     if value.waiting:
-        output.talk("recorded, 1 of 2: another person has to do the same with the same terms")
+        output.talk(WAITING)
     if not value.changed:
         output.talk("already known; nothing changed")
     if call.as_json:

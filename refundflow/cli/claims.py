@@ -38,7 +38,7 @@ def submit(
     """Claim a refund of an order line; the whole that is left on it if no amount is given."""
     attached = files.attachments(evidence)
     with call.connected() as refunds:
-        answers.moved(
+        answers.submitted(
             call,
             refunds.submit(
                 order.order_id,

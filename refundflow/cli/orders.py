@@ -38,10 +38,13 @@ def import_orders(
 
     target = rejects or file.with_name(f"{file.name}.rejects.csv")
     counts = {"registered": 0, "changed": 0, "unchanged": 0}
-    with call.connected() as refunds:
-        rejected = orders.write_rejects(target, _register(call, refunds, file, counts))
-    if not rejected:
-        target.unlink()
+    rejected = 0
+    try:
+        with call.connected() as refunds:
+            rejected = orders.write_rejects(target, _register(call, refunds, file, counts))
+    finally:
+        if not rejected:
+            target.unlink(missing_ok=True)
     _summarise(call, {**counts, "rejected": rejected}, target)
 
 
@@ -73,5 +76,5 @@ def _summarise(call: Call, counts: dict[str, int], rejects: Path) -> None:
     else:
         output.record(counts.items())
     if rejected:
-        output.talk(f"{rejected} rows rejected: see {rejects}")
+        output.talk(f"rejected rows: {rejected}, see {rejects}")
         raise typer.Exit(STATUS["FAILURE"].exit)

@@ -19,7 +19,7 @@ def error_json(error: RefundflowError) -> dict[str, Json]:
 
 
 def error_lines(error: RefundflowError) -> list[str]:
-    """Say an error in words: every blocker, until when it blocks, and what is possible instead."""
+    """Say an error in words: every blocker, until when it blocks, and the commands possible instead."""
     if not isinstance(error, Refused):
         return [f"{error.code}: {line}" for line in error.message.splitlines() or [""]]
     lines = [
@@ -27,7 +27,7 @@ def error_lines(error: RefundflowError) -> list[str]:
         for blocker in error.blockers
     ]
     if error.possible:
-        lines.append(f"possible instead: {', '.join(error.possible)}")
+        lines.append(f"possible instead: {', '.join(event.replace('_', '-') for event in error.possible)}")
     return lines
 
 
