@@ -3,7 +3,7 @@
 import re
 
 # Full-width signs begin a formula too, in East Asian settings.
-_FORMULA = re.compile(r"'*\s*[=+\-@＝＋－＠]|'*[\t\r\n]")
+_FORMULA = re.compile(r"'*\s*[=+\-@＝＋－＠\t\r\n]")
 
 
 def harmless(cell: str) -> str:
