@@ -4,6 +4,7 @@ import json
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,7 +21,7 @@ from refundflow.values import Attachment
 from refundflow.vault import BuyerRow, Vault, mask
 from states import times
 from states.calendar import Calendars
-from states.case import Act, Actor, Aggregate, Case, Decision, Entry, Json, line_subject, merge, refund_place
+from states.case import Act, Actor, Aggregate, Decision, Entry, Json, Ledger, line_subject, refund_place
 from states.decide import decide
 from states.draft import Rules
 from states.policy_values import Policy
@@ -96,9 +97,8 @@ class Engine:
         Raises:
             BadInput: a live database was told a time, or a rehearsal one that goes backwards, or none at all.
         """
+        self._require_untold_time(at)
         if not self.store.rehearsal:
-            if at is not None:
-                raise BadInput("a live database takes no time from a caller: leave out --at", field="at")
             return tx.now()
         last = tx.rehearsal_time()
         if at is None:
@@ -110,6 +110,10 @@ class Engine:
         if last is not None and at < last:
             raise BadInput(f"time never goes backwards: this rehearsal has reached {times.text(last)}", field="at")
         return times.moment(times.text(at))
+
+    def _require_untold_time(self, at: datetime | None) -> None:
+        if at is not None and not self.store.rehearsal:
+            raise BadInput("a live database takes no time from a caller: leave out --at", field="at")
 
     def reached(self, tx: Tx, now: datetime) -> None:
         """Remember how far a rehearsal has come."""
@@ -171,6 +175,7 @@ class Engine:
             Refused: the rules refuse it; recorded with every blocker.
             Busy, ChangedMeanwhile: nothing was done; see `write`.
         """
+        self._require_untold_time(request.at)
         outcome = self.write(lambda tx: self._transact(tx, request, facts))
         if isinstance(outcome, Refused):
             raise outcome
@@ -184,13 +189,13 @@ class Engine:
         stored = tx.aggregate(request.order_id, request.line, lock=True)
         if stored is None or (request.refund is not None and request.refund not in stored.aggregate.refunds):
             raise NotFound(request.what)
-        now = self.time(tx, request.at)
         owner = tx.buyer(stored.aggregate.line["buyer"])
         actor = actor_on(stored.aggregate.line, owner, request.caller, self.vault, request.what)
         act, request_hash = self._act(request, actor, owner)
         used = tx.entry_by_key(request.order_id, request.what, request.key) if request.key else None
         if used is not None and used.request_hash == request_hash:
-            return self._first_answer(tx, used, stored, actor, owner, now)
+            return self._first_answer(tx, used, stored, actor, owner)
+        now = self.time(tx, request.at)
         told: dict[str, Json] = dict(facts(tx, stored.aggregate)) if facts else {}
         if used is not None:
             told["key_reused"] = used.event
@@ -311,38 +316,44 @@ class Engine:
         return act, self.vault.request_hash(key or self.vault.secret, canonical(asked))
 
     def _first_answer(
-        self, tx: Tx, used: StoredEntry, stored: Stored, actor: Actor, owner: BuyerRow | None, now: datetime
+        self, tx: Tx, used: StoredEntry, stored: Stored, actor: Actor, owner: BuyerRow | None
     ) -> Answer:
-        """Return what the key's first call answered: the refund as it stood when that call was done."""
-        aggregate = stored.aggregate
-        is_refund = used.subject in aggregate.refunds
-        first = bool(used.parsed()["params"].get("first"))
-        if not is_refund:
-            return Answer(
-                aggregate=aggregate, actor=actor, owner=owner, now=now, refund=None, waiting=first, changed=False
-            )
-        case, at = self._as_of_act(tx, used)
-        refunds = {**aggregate.refunds, used.subject: case}
+        """Return what the key's first call answered: the line and its refunds as that call left them."""
+        aggregate = self._as_of(tx, used, stored.aggregate)
+        self.rules(tx, aggregate)
         return Answer(
-            aggregate=Aggregate(line=aggregate.line, ledger=aggregate.ledger, refunds=refunds),
+            aggregate=aggregate,
             actor=actor,
             owner=owner,
-            now=at,
-            refund=used.subject,
-            waiting=first,
-            changed=False,
+            now=used.effective_at,
+            refund=used.subject if used.subject in aggregate.refunds else None,
+            waiting=bool(used.parsed()["params"].get("first")),
         )
 
-    def _as_of_act(self, tx: Tx, used: StoredEntry) -> tuple[Case, datetime]:
-        document: dict[str, Any] = {}
-        at = used.effective_at
-        for entry in tx.entries(used.subject, order_id=used.order_id):
-            body = entry.parsed()
-            if entry.seq > used.seq and body.get("cause") is None:
+    def _as_of(self, tx: Tx, used: StoredEntry, now: Aggregate) -> Aggregate:
+        """Replay the chains of a line up to the end of one transaction: entries are numbered under the line's lock."""
+        line = line_subject(now.line["order_id"], now.line["line"])
+        chains = {name: tx.entries(name, order_id=used.order_id) for name in (line, *now.refunds)}
+        end = used.gid
+        for entry in sorted((entry for chain in chains.values() for entry in chain), key=lambda entry: entry.gid):
+            if entry.gid > end and not _follows(entry):
                 break
-            document = merge(document, body["patch"]) | {"seq": entry.seq, "effective_at": body["effective_at"]}
-            at = entry.effective_at
-        return document, at  # type: ignore[return-value]
+            end = max(end, entry.gid)
+        ledger: Counter[str] = Counter()
+        documents: dict[str, Any] = {}
+        for name, chain in chains.items():
+            document, changes = audit.replay(entry.parsed() for entry in chain if entry.gid <= end)
+            ledger.update(changes)
+            documents |= {name: document} if document else {}
+        return Aggregate(line=documents.pop(line), ledger=Ledger(**ledger), refunds=documents)
+
+
+def _follows(entry: StoredEntry) -> bool:
+    """Tell whether an entry was written in the transaction of the one before it, as a part of the same act."""
+    if entry.event in ("stray_payment", "stray_payment_returned"):
+        return True
+    told = entry.event in ("chargeback_opened", "chargeback_closed") and "/" not in entry.subject
+    return told or entry.parsed().get("cause") is not None
 
 
 def place_of(refund_id: str) -> tuple[str, str]:
