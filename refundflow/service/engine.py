@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import PurePath
 from typing import Any, TypeVar
@@ -28,6 +28,7 @@ from states.policy_values import Policy
 
 log = logging.getLogger("refundflow.moves")
 TRIES = 8
+BEFORE_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # of a rehearsal whose first time was not said yet
 T = TypeVar("T")
 MEDIA_TYPES = {
     ".png": "image/png",
@@ -114,6 +115,12 @@ class Engine:
     def _require_untold_time(self, at: datetime | None) -> None:
         if at is not None and not self.store.rehearsal:
             raise BadInput("a live database takes no time from a caller: leave out --at", field="at")
+
+    def time_to_read(self, tx: Tx, at: datetime | None) -> datetime:
+        """Return the moment of a read: as `time`, but a rehearsal may be looked at before its first time."""
+        if self.store.rehearsal and at is None and tx.rehearsal_time() is None:
+            return BEFORE_TIME
+        return self.time(tx, at)
 
     def reached(self, tx: Tx, now: datetime) -> None:
         """Remember how far a rehearsal has come."""
@@ -315,9 +322,7 @@ class Engine:
         }
         return act, self.vault.request_hash(key or self.vault.secret, canonical(asked))
 
-    def _first_answer(
-        self, tx: Tx, used: StoredEntry, stored: Stored, actor: Actor, owner: BuyerRow | None
-    ) -> Answer:
+    def _first_answer(self, tx: Tx, used: StoredEntry, stored: Stored, actor: Actor, owner: BuyerRow | None) -> Answer:
         """Return what the key's first call answered: the line and its refunds as that call left them."""
         aggregate = self._as_of(tx, used, stored.aggregate)
         self.rules(tx, aggregate)

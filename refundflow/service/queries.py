@@ -269,10 +269,14 @@ class Queries(Facade):
 
         return self.engine.read(read)
 
+    def now(self, at: datetime | None = None) -> datetime:
+        """Return the moment that a read at `at` is judged by, in UTC."""
+        return self.engine.read(lambda tx: self.engine.time_to_read(tx, at))
+
     # what the reads share
 
     def _now(self, tx: Tx, at: datetime | None) -> datetime:
-        return self.engine.time(tx, at)
+        return self.engine.time_to_read(tx, at)
 
     def _registered(self, tx: Tx, caller: Caller) -> None:
         if not self.engine.store.rehearsal:

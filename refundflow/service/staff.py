@@ -58,7 +58,7 @@ class Staff(Facade):
             before = tx.staff(row.name)
             if before is not None and (before.roles, before.active) == (row.roles, row.active):
                 return _member(before)
-            self._write(tx, row, event, caller, self.engine.time(tx, at) if self._timed(tx, at) else _BEFORE_TIME)
+            self._write(tx, row, event, caller, self.engine.time_to_read(tx, at))
             return _member(row)
 
         return self.engine.write(work)
@@ -71,9 +71,6 @@ class Staff(Facade):
             raise RoleNotAllowed((Blocker(code="ROLE_NOT_ALLOWED", params=params),))
         if not self.engine.store.rehearsal and not first:
             require_registered(tx, caller)
-
-    def _timed(self, tx: Tx, at: datetime | None) -> bool:
-        return not self.engine.store.rehearsal or at is not None or tx.rehearsal_time() is not None
 
     def _write(self, tx: Tx, row: StaffRow, event: str, caller: Caller, now: datetime) -> None:
         head = tx.head(REGISTER_ORDER, SUBJECT)
@@ -97,10 +94,6 @@ class Staff(Facade):
         sealed = audit.seal([entry], heads={SUBJECT: head.hash}, recorded_at=now)
         tx.append_register_entry(SUBJECT, sealed[0])
         tx.put_staff(StaffRow(name=row.name, roles=row.roles, active=row.active, document=document[row.name]))
-
-
-# A rehearsal whose first time was not said yet can already have its staff.
-_BEFORE_TIME = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 def _member(row: StaffRow) -> values.StaffMember:
