@@ -258,7 +258,7 @@ def history_entry(
         policy=body["policy"],
         calendar=body["calendar"],
         chart=body["chart"],
-        key=body.get("key"),
+        key=body.get("key") if buyers_own or not hidden else None,
         correlation=None if hidden else body.get("correlation"),
         cause=body.get("cause"),
         repeats=body.get("repeats", 0),
@@ -267,13 +267,17 @@ def history_entry(
 
 
 def _for_buyers(body: Mapping[str, Json], buyers_own: bool) -> bool:
+    """Tell whether a buyer may see an entry; a service that acts for him also writes notes that are not his."""
+    event, params = body["event"], body["params"]
+    if body["actor"]["role"] == "buyer":
+        return True
+    if event == "note":
+        return bool(params.get("audience") == "buyer")
+    if event in _HIDDEN_EVENTS or params.get("first"):
+        return False
     if buyers_own:
         return True
-    if body["kind"] == "refused" or body["event"] in _HIDDEN_EVENTS or body["params"].get("first"):
-        return False
-    if body["event"] in ("note", "add_evidence"):
-        return bool(body["params"].get("audience") == "buyer")
-    return True
+    return body["kind"] != "refused" and (event != "add_evidence" or params.get("audience") == "buyer")
 
 
 def _name(body: Mapping[str, Json], hidden: bool, buyers_own: bool, buyer_id: str | None) -> str:
