@@ -69,9 +69,6 @@ class SystemWork(Facade):
             self._later(effect, now + LOOK_AGAIN)
             return
         found = {item.code: item for item in self._blocked(refund, event, at)}
-        if event == "approve" and set(found) == {"WRONG_STATE"} and not self._blocked(refund, "begin_review", at):
-            self._try(refund, "begin_review", at)
-            found = {item.code: item for item in self._blocked(refund, event, at)}
         if not found:
             done[_DONE[event]] += self._try(refund, event, at)
         elif event == "dispatch_payout" and set(found) <= set(LASTING_RULES):
