@@ -95,7 +95,7 @@ _CODE_WORD = (
 _PASSWORD = re.compile(rf"({_SECRET_WORD}\s*[:：=]\s*)([^\s,，;；。]+)", re.IGNORECASE)
 # "password is x1", "密码是x1": only what is no plain word
 _PASSWORD_IS = re.compile(
-    rf"({_SECRET_WORD}\s*(?:\bis\b|\bwas\b|是|为|\s)\s*)((?=[!-~]*[^a-zA-Z\s,;.])[!-~]+)", re.IGNORECASE
+    rf"({_SECRET_WORD}\s*(?:\bis\b|\bwas\b|是|为|\s)\s*)((?=[!-~]*[0-9@#$%^&*_+=~])[!-~]+)", re.IGNORECASE
 )
 # "code: K7Q2M9", "卡号 1234567890": six and more letters and digits, a digit among them
 _CODE = re.compile(

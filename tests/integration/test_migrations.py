@@ -1,0 +1,158 @@
+"""The schema on both databases: its history, its guards, and that it is what the tables say."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from refundflow import errors, migrations
+from refundflow.store import Store
+from refundflow.tables import FINAL, KINDS, LEAVES, Base
+from states.refund_v1 import TABLE
+from tests.support.databases import Databases
+from tests.support.moves import register, submit
+
+# SQLite numbers rows by their primary key only: there `gid` is it, and the chain's own key is a constraint.
+OWN_TO_SQLITE = {"uq_transitions_order_id_subject_seq", "ix_transitions_gid"}
+
+
+@pytest.fixture
+def url(databases: Databases) -> str:
+    """Make a database with one refund in it."""
+    made = databases.empty()
+    with Store.create(made, rehearsal=False) as store, store.write() as tx:
+        register(tx)
+        submit(tx)
+    return made
+
+
+@pytest.fixture
+def connection(url: str) -> Iterator[Connection]:
+    """Open a connection past the store, as an operator could."""
+    with migrations.connect(url, write=True) as opened:
+        yield opened
+
+
+def test_the_migrations_make_what_the_tables_say(connection: Connection) -> None:
+    """Nothing is left to migrate when all migrations have run."""
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    left = compare_metadata(context, Base.metadata)
+    if connection.dialect.name == "sqlite":
+        left = [change for change in left if getattr(change[1], "name", None) not in OWN_TO_SQLITE]
+    assert left == []
+
+
+def test_every_revision_is_listed() -> None:
+    """The list of revisions is the files, in order."""
+    files = sorted(Path(migrations.__file__).parent.glob("versions/m*.py"))
+    assert tuple(file.name[1:5] for file in files) == migrations.REVISIONS
+
+
+def test_the_checks_are_made_from_the_chart() -> None:
+    """The leaves of the tables are those of the chart."""
+    assert set(LEAVES) == set(TABLE.leaves) and set(FINAL) == set(TABLE.final)
+    assert set(KINDS) == {"applied", "refused", "fact", "imported", "migrated"}
+
+
+def test_upgrade_says_what_it_will_do_and_does_it_once(database_url: str) -> None:
+    """An empty database needs everything; after that nothing is pending."""
+    assert [step.name for step in migrations.pending(database_url)] == list(migrations.REVISIONS)
+    assert [step.name for step in migrations.upgrade(database_url)] == list(migrations.REVISIONS)
+    assert migrations.pending(database_url) == migrations.upgrade(database_url) == ()
+
+
+def test_asking_what_is_pending_makes_no_file(sqlite_url: str) -> None:
+    """A look does not create a database."""
+    migrations.pending(sqlite_url)
+    assert not Path(sqlite_url.removeprefix("sqlite:///")).exists()
+
+
+def test_a_newer_database_is_refused(url: str) -> None:
+    """Neither opening nor upgrading touches a schema from the future."""
+    with migrations.connect(url, write=True) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for refuse in (Store.open, migrations.upgrade, migrations.pending):
+        with pytest.raises(errors.SchemaTooNew, match="9999"):
+            refuse(url)
+
+
+def test_a_schema_without_a_mode_is_not_opened(database_url: str) -> None:
+    """An upgrade alone does not decide between live and rehearsal."""
+    migrations.upgrade(database_url)
+    with pytest.raises(errors.NotInitialised, match="refundflow init"):
+        Store.open(database_url)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE transitions SET event = 'x'",
+        "DELETE FROM transitions",
+        "UPDATE transitions SET event = 'x' WHERE 1 = 0 OR seq = 1",
+        "DELETE FROM payouts WHERE number = 'rf1'",
+    ],
+)
+def test_entries_and_payouts_are_append_only(url: str, statement: str) -> None:
+    """The database itself refuses to change or delete an entry, or to delete a payout."""
+    with migrations.connect(url, write=True) as connection:
+        connection.execute(text(PAYOUT))
+    with (
+        pytest.raises(DBAPIError, match=r"append-only|never deleted"),
+        migrations.connect(url, write=True) as connection,
+    ):
+        connection.execute(text(statement))
+
+
+PAYOUT = """
+    INSERT INTO payouts (order_id, number, subject, payment_no, channel, amount, currency, state, void, asked)
+    VALUES ('o1', 'rf1', 'o1-1-1', 'p', 'fake', 1, 'CNY', 'open', false, 0)"""
+
+
+@pytest.mark.parametrize("table", ["transitions", "payouts"])
+def test_tables_cannot_be_emptied_at_once(postgres_databases: Databases, table: str) -> None:
+    """TRUNCATE, which PostgreSQL alone has, is refused too."""
+    url = postgres_databases.empty()
+    migrations.upgrade(url)
+    with pytest.raises(DBAPIError, match="append-only"), migrations.connect(url, write=True) as connection:
+        connection.execute(text(f"TRUNCATE {table}"))
+
+
+def test_an_entry_cannot_be_replaced(sqlite_url: str) -> None:
+    """INSERT OR REPLACE, which deletes silently on SQLite, is refused too."""
+    with Store.create(sqlite_url, rehearsal=False) as store, store.write() as tx:
+        register(tx)
+    columns = "order_id, subject, seq, kind, event, effective_at, recorded_at, actor_role, actor_name, body, hash"
+    with pytest.raises(DBAPIError, match="entry exists"), migrations.connect(sqlite_url, write=True) as connection:
+        connection.execute(text(f"INSERT OR REPLACE INTO transitions ({columns}) SELECT {columns} FROM transitions"))
+
+
+@pytest.mark.parametrize(
+    ("sqlite", "postgres"),
+    [
+        ("DROP TRIGGER transitions_no_update", "DROP TRIGGER transitions_append_only ON transitions"),
+        ("DROP TRIGGER transitions_no_replace", "ALTER TABLE transitions DISABLE TRIGGER transitions_append_only"),
+        ("DROP TRIGGER payouts_no_delete", "ALTER TABLE payouts ENABLE REPLICA TRIGGER payouts_no_delete"),
+        (
+            "DROP TRIGGER transitions_no_delete;; CREATE TRIGGER transitions_no_delete BEFORE DELETE ON transitions "
+            "BEGIN SELECT 1; END",
+            "CREATE OR REPLACE FUNCTION refundflow_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+            "'BEGIN RETURN NULL; END'",
+        ),
+    ],
+    ids=["dropped", "off", "weakened", "hollow"],
+)
+def test_a_guard_that_does_not_stand_is_found(url: str, sqlite: str, postgres: str) -> None:
+    """A trigger dropped, switched off or made hollow is named, by the check and by the next upgrade."""
+    with migrations.connect(url, write=True) as connection:
+        migrations.assert_guards(connection)
+        statements = (sqlite if connection.dialect.name == "sqlite" else postgres).split(";; ")
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    with pytest.raises(errors.ProofFailed, match="guard"), migrations.connect(url) as connection:
+        migrations.assert_guards(connection)
+    with pytest.raises(errors.ProofFailed, match="guard"):
+        migrations.upgrade(url)

@@ -1,0 +1,122 @@
+"""The proof of a whole database: it stands for honest moves, and every kind of forgery is found."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text
+
+from refundflow import audit, migrations
+from refundflow.audit import Verified
+from refundflow.store import Store
+from tests.support.databases import Databases
+from tests.support.moves import LINE, ORDER, REFUND, a_case, a_line, an_attempt, change, register, submit
+
+
+def prepare(url: str) -> None:
+    """Make two orders, a refund with a payout, refusals and keys."""
+    with Store.create(url, rehearsal=True) as store, store.write() as tx:
+        for order_id in (ORDER, "o2"):
+            register(tx, a_line(order_id), key="k", key_scope="x", request_hash="h", key_entry=0)
+            submit(tx, a_case(f"{order_id}-1-1"))
+        change(tx, approved=500, attempts={"rf1": an_attempt()})
+        change(tx, kind="refused")
+
+
+@pytest.fixture
+def url(databases: Databases) -> str:
+    """Copy the prepared database."""
+    return databases.copy_of("verify", prepare)
+
+
+@pytest.fixture
+def forger(url: str) -> Iterator[Connection]:
+    """Open a connection for somebody who may do everything: the guards are down."""
+    with migrations.connect(url, write=True) as connection:
+        if connection.dialect.name == "sqlite":
+            for name in ("transitions_no_update", "transitions_no_delete", "payouts_no_delete"):
+                connection.exec_driver_sql(f"DROP TRIGGER {name}")
+            connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+        else:
+            connection.exec_driver_sql("ALTER TABLE refunds DROP CONSTRAINT fk_refunds_order_lines")
+            for name in ("transitions", "payouts"):
+                connection.exec_driver_sql(f"ALTER TABLE {name} DISABLE TRIGGER USER")
+        yield connection
+
+
+def verified(url: str) -> Verified:
+    """Verify the database."""
+    with Store.open(url) as store, store.read() as tx:
+        return audit.verify(tx)
+
+
+def test_honest_moves_are_proven(url: str) -> None:
+    """Nothing is found, and everything was walked along."""
+    told: list[int] = []
+    with Store.open(url) as store, store.read() as tx:
+        found = audit.verify(tx, progress=told.append)
+    assert found.findings == () and (found.chains, found.entries) == (4, 6) == (len(told), sum(told))
+
+
+def test_an_empty_database_is_proven(databases: Databases) -> None:
+    """Where nothing happened nothing is wrong."""
+    url = databases.empty()
+    Store.create(url, rehearsal=True).close()
+    assert verified(url) == Verified(chains=0, entries=0, findings=())
+
+
+@pytest.mark.parametrize(
+    ("statement", "subject", "what"),
+    [
+        ("DELETE FROM transitions WHERE subject = 'o1-1-1' AND seq = 2", REFUND, "a gap"),
+        ("DELETE FROM transitions WHERE subject = 'o1-1-1' AND seq = 3", REFUND, "the stored head"),
+        ("DELETE FROM transitions WHERE subject = 'o1-1-1'", REFUND, "a row without a chain"),
+        ("UPDATE transitions SET hash = 'x' WHERE subject = 'o1-1-1' AND seq = 1", REFUND, "not the hash of the body"),
+        ("UPDATE transitions SET event = 'x' WHERE subject = 'o1/1'", LINE, "the column event"),
+        ("UPDATE transitions SET kind = 'applied' WHERE subject = 'o1-1-1' AND seq = 3", REFUND, "the column kind"),
+        ("UPDATE transitions SET actor_name = 'x' WHERE subject = 'o1/1'", LINE, "the column actor_name"),
+        ("UPDATE transitions SET key = 'other' WHERE subject = 'o1/1'", LINE, "the column key"),
+        ("UPDATE transitions SET recorded_at = effective_at, effective_at = '2020-01-01T00:00:00.000000Z'"
+         " WHERE subject = 'o1/1'", LINE, "the column effective_at"),
+        ("UPDATE refunds SET state = 'appealed' WHERE id = 'o1-1-1'", REFUND, "the stored state"),
+        ("UPDATE refunds SET document = '{}' WHERE id = 'o1-1-1'", REFUND, "the stored document"),
+        ("UPDATE refunds SET abused = NOT abused WHERE id = 'o1-1-1'", REFUND, "the stored abused"),
+        ("UPDATE refunds SET next_due_at = submitted_at WHERE id = 'o1-1-1'", REFUND, "the stored next_due_at"),
+        ("UPDATE order_lines SET reserved = 400 WHERE order_id = 'o1'", LINE, "the stored reserved"),
+        ("UPDATE order_lines SET buyer = 'b9' WHERE order_id = 'o1'", LINE, "the stored buyer"),
+        ("UPDATE payouts SET amount = 400", REFUND, "the payout rf1"),
+        ("UPDATE payouts SET number = 'rf2'", REFUND, "the payout rf1 has no row"),
+        ("DELETE FROM refunds WHERE id = 'o1-1-1'", REFUND, "a chain without a row"),
+        ("DELETE FROM order_lines WHERE order_id = 'o1'", LINE, "refunds of a line that has no row"),
+    ],
+)  # fmt: skip
+def test_every_forgery_is_found(url: str, forger: Connection, statement: str, subject: str, what: str) -> None:
+    """Whatever was changed, removed or added past the service is named by chain and problem, and nothing else is."""
+    forger.execute(text(statement))
+    forger.commit()
+    findings = verified(url).findings
+    assert any(
+        (finding.subject == subject and finding.what.startswith(what)) or what in finding.what for finding in findings
+    )
+    assert all(finding.subject.startswith(ORDER) for finding in findings)
+
+
+def test_a_body_that_was_changed_is_found(url: str, forger: Connection) -> None:
+    """A changed body, even with a new hash of its own, breaks the chain behind it."""
+    find = text("SELECT body FROM transitions WHERE subject = 'o1-1-1' AND seq = 1")
+    body: dict[str, Any] = json.loads(forger.execute(find).scalar_one())
+    forged = audit.canonical(body | {"policy": "other"})
+    change_it = text("UPDATE transitions SET body = :body, hash = :hash WHERE subject = 'o1-1-1' AND seq = 1")
+    forger.execute(change_it, {"body": forged, "hash": hashlib.sha256(forged).hexdigest()})
+    forger.commit()
+    assert [str(item) for item in verified(url).findings] == ["o1-1-1#2: it does not hold the hash of the entry before"]
+
+
+def test_a_body_that_cannot_be_read_is_found(url: str, forger: Connection) -> None:
+    """Rubbish is a finding, not a crash."""
+    change_it = text("UPDATE transitions SET body = :body WHERE subject = 'o1/1'")
+    forger.execute(change_it, {"body": b"\xff"})
+    forger.commit()
+    assert any(item.what.startswith("the body cannot be read") for item in verified(url).findings)
