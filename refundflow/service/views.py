@@ -277,7 +277,7 @@ def _for_buyers(body: Mapping[str, Json], buyers_own: bool) -> bool:
         return False
     if buyers_own:
         return True
-    return body["kind"] != "refused" and (event != "add_evidence" or params.get("audience") == "buyer")
+    return bool(body["kind"] != "refused" and (event != "add_evidence" or params.get("audience") == "buyer"))
 
 
 def _name(body: Mapping[str, Json], hidden: bool, buyers_own: bool, buyer_id: str | None) -> str:
