@@ -1,7 +1,8 @@
 """Fixtures of all tests: both databases, fresh for every test, and the folder of shared reference data.
 
 `database_url` runs a test twice, on SQLite and on PostgreSQL, each time with a new empty database.
-`databases` makes as many as a test needs, empty or copied from a prepared one; `sqlite_url` and
+`market` and `live` open a rehearsal and a live database through the facade, `refunds` is the facade of
+the first. `databases` makes as many as a test needs, empty or copied from a prepared one; `sqlite_url` and
 `postgres_url` are for tests of one kind alone. `shared` is the folder of the reference data that lies
 beside the project.
 """
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from refundflow.service import Refunds
 from tests.support.databases import Databases, PostgresDatabases, SqliteDatabases
+from tests.support.market import Market, prepare_live, prepare_rehearsal
 from tests.support.postgres import PostgresServer
 
 ROOT = Path(__file__).parent.parent
@@ -63,6 +66,28 @@ def databases(request: pytest.FixtureRequest) -> Databases:
 def database_url(databases: Databases) -> str:
     """Give the URL of a fresh, empty database, once on SQLite and once on PostgreSQL."""
     return databases.empty()
+
+
+@pytest.fixture
+def market(databases: Databases) -> Iterator[Market]:
+    """Open a fresh rehearsal database with a fake channel, once on SQLite and once on PostgreSQL."""
+    opened = Market(databases.copy_of("rehearsal", prepare_rehearsal))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def refunds(market: Market) -> Refunds:
+    """Give the facade of the rehearsal database."""
+    return market.refunds
+
+
+@pytest.fixture
+def live(databases: Databases) -> Iterator[Market]:
+    """Open a fresh live database with registered staff and a fake channel, once on each database."""
+    opened = Market(databases.copy_of("live", prepare_live))
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
