@@ -1,0 +1,82 @@
+"""The page of JSON keys: what ``--json`` prints for every value of the facade."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from datetime import datetime
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from docs.generate.markdown import code, first_sentence, table
+from docs.generate.markdown import page as whole_page
+from docs.generate.meanings import MEANINGS
+from refundflow import values
+from states.case import Blocker
+
+_SHOWN = (
+    (values.Refund, "every act on a refund, `show`; `list` prints them in `refunds` with `after`; `queue` adds "
+                    "`turn` and `urgency`"),
+    (values.Deadline, "`deadline`, `deadlines`"),
+    (values.Evidence, "`evidence`"),
+    (values.Offer, "`offer`, `offers`"),
+    (values.Attempt, "`attempts`"),
+    (values.First, "`firsts`"),
+    (values.HistoryEntry, "`history`"),
+    (values.Check, "`check`"),
+    (values.Explanation, "`explain`"),
+    (values.QueueItem, "`queue`: these keys beside those of the refund"),
+    (values.Page, "`list`"),
+    (values.OrderLine, "facts of an order line"),
+    (values.StaffMember, "`staff`"),
+    (values.Verification, "`audit verify`, with `ok`"),
+    (values.Finding, "`findings`"),
+    (values.Work, "`worker`"),
+)  # fmt: skip
+_PLAIN = {str: "text", int: "integer", bool: "true or false", datetime: "time", NoneType: "null", Any: "value"}
+_ERRORS = (
+    ("code", "text", "the stable code of the error, of the first blocker for a refusal"),
+    ("message", "text", "the error in words"),
+    ("blockers", "list of blockers", "each `{code, …parameters, until}`; `until` is null where time does not lift it"),
+    ("possible", "list of text", "events that are possible instead"),
+)
+
+
+def page() -> str:
+    """Return the page."""
+    parts = []
+    for kind, where in _SHOWN:
+        parts += [f"## {kind.__name__}", f"{first_sentence(kind.__doc__)} Printed by: {where}."]
+        parts.append(table(("key", "type", "meaning"), rows(kind)))
+    return whole_page(
+        "JSON keys",
+        "With `--json` every command prints one JSON document on stdout; an error goes to stderr. Keys are never "
+        "left out: an absent value is null. Amounts are integers in minor units, times are UTC with microseconds "
+        "(`2026-03-02T01:00:00.000000Z`). A buyer is told less: no flags, no assignee, no names of staff.",
+        "## Errors",
+        table(("key", "type", "meaning"), _ERRORS),
+        *parts,
+    )
+
+
+def rows(kind: type[Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield key, type and meaning of every field of a value."""
+    hints = get_type_hints(kind)
+    for field in fields(kind):
+        own = f"{kind.__name__}.{field.name}"
+        yield code(field.name), _words(hints[field.name]), MEANINGS.get(own) or MEANINGS.get(field.name, "")
+
+
+def _words(hint: Any) -> str:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint in _PLAIN:
+        return _PLAIN[hint]
+    if origin is UnionType:
+        return " or ".join(_words(item) for item in arguments)
+    if origin is tuple:
+        return f"list of {_many(arguments[0])}"
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return "object"
+    return f"[{hint.__name__}](#{hint.__name__.lower()})" if hint is not Blocker else "blocker"
+
+
+def _many(hint: Any) -> str:
+    return {"blocker": "blockers", "integer": "integers"}.get(word := _words(hint), word)
