@@ -14,6 +14,15 @@ Json = Any
 Patch = dict[str, Json]
 
 
+class Working(TypedDict):
+    """How a deadline of working days was counted, so that a newer calendar can count it again."""
+
+    days: int
+    start: NotRequired[str]
+    resumed: NotRequired[bool]  # days left after the clock stood still
+    extended: NotRequired[int]  # civil days on top
+
+
 class Deadline(TypedDict):
     """A standing deadline of a case."""
 
@@ -24,6 +33,7 @@ class Deadline(TypedDict):
     set_at: str
     warn_at: NotRequired[str]
     provisional: NotRequired[bool]  # counted outside the calendar's coverage
+    working: NotRequired[Working]  # of a provisional one
     lapsed: NotRequired[int]  # how often it has already lapsed and was set again
     extended: NotRequired[bool]
 

@@ -5,6 +5,8 @@ from zoneinfo import ZoneInfo
 
 from states import times
 from states.calendar import (
+    Calendar,
+    Due,
     civil_days,
     elapsed,
     resume,
@@ -13,7 +15,7 @@ from states.calendar import (
     working_days_between,
     working_days_left,
 )
-from states.case import Case, Deadline
+from states.case import Case, Deadline, Working
 from states.draft import Draft
 
 HOUR = 3600
@@ -78,17 +80,14 @@ def stand(draft: Draft, case: Case, name: str, at: datetime) -> None:
     match name:
         case "review" | "appeal_review" if name in case["left"]:
             days = case["left"].pop(name)
-            due = resume(draft.calendar(at), at, days, policy.zone)
-            _set(draft, case, name, due.at, at, f"{days} working days left", due.provisional, days=days)
+            _set_working(draft, case, name, at, f"{days} working days left", {"days": days, "resumed": True})
         case "review":
             flagged = bool(case["flags"])
             days = policy.review_days_for(draft.line["product_type"], case["claimed"], case["currency"], flagged)
-            due = working_days(draft.calendar(at), at, days, policy.zone)
-            _set(draft, case, name, due.at, at, f"{days} working days", due.provisional, days=days)
+            _set_working(draft, case, name, at, f"{days} working days", {"days": days})
         case "appeal_review":
             days = policy.appeal_review_days
-            due = working_days(draft.calendar(at), at, days, policy.zone)
-            _set(draft, case, name, due.at, at, f"{days} working days", due.provisional, days=days)
+            _set_working(draft, case, name, at, f"{days} working days", {"days": days})
         case "appeal_window" | "receipt":
             days = policy.appeal_window_days if name == "appeal_window" else policy.receipt_days
             _set(draft, case, name, civil_days(at, days, policy.zone), at, f"{days} civil days")
@@ -109,17 +108,15 @@ def stand_again(draft: Draft, case: Case, name: str) -> int:
     policy, ended = draft.policy_of(case), case["deadlines"][name]
     due = times.moment(ended["due_at"])
     lapsed = ended.get("lapsed", 0) + 1
-    provisional = False
     if name in ("review", "appeal_review"):
         days = policy.overdue_short_days if lapsed <= policy.overdue_short_times else policy.overdue_long_days
         # The day that ended is the one before the due midnight.
-        again = working_days(draft.calendar(due), due - timedelta(microseconds=1), days, policy.zone)
-        moment, provisional, rule = again.at, again.provisional, f"{days} working days, again"
+        working: Working = {"days": days, "start": times.text(due - timedelta(microseconds=1))}
+        _set_working(draft, case, name, due, f"{days} working days, again", working, warn=False)
     else:
         short = lapsed <= policy.promise_short_times
         hours = policy.promise_short_hours if short else policy.promise_long_hours
-        moment, rule = elapsed(due, hours * HOUR), f"{hours} hours elapsed, again"
-    _set(draft, case, name, moment, due, rule, provisional, warn=False)
+        _set(draft, case, name, elapsed(due, hours * HOUR), due, f"{hours} hours elapsed, again", warn=False)
     case["deadlines"][name]["lapsed"] = lapsed
     return lapsed
 
@@ -127,12 +124,13 @@ def stand_again(draft: Draft, case: Case, name: str) -> int:
 def extend(draft: Draft, case: Case, name: str, days: int, at: datetime) -> None:
     """Move a standing deadline later by civil days, once."""
     policy, old = draft.policy_of(case), case["deadlines"][name]
-    _set(
-        draft, case, name, shifted(old["due_at"], days, policy.zone), at,
-        f"{old['rule']}, extended by {days} days", old.get("provisional", False),
-    )  # fmt: skip
+    rule = f"{old['rule']}, extended by {days} days"
+    _set(draft, case, name, shifted(old["due_at"], days, policy.zone), at, rule)
     new = case["deadlines"][name]
     new["extended"] = True
+    if "working" in old:
+        new["provisional"] = True
+        new["working"] = {**old["working"], "extended": days}
     if "lapsed" in old:
         new["lapsed"] = old["lapsed"]
 
@@ -143,16 +141,33 @@ def shifted(due_at: str, days: int, zone: str) -> datetime:
     return times.moment((local + timedelta(days=days)).isoformat())
 
 
+def count_working(calendar: Calendar, working: Working, set_at: str, zone: str) -> Due:
+    """Return the due moment of working days as a calendar counts them, an extension on top."""
+    start = times.moment(working.get("start", set_at))
+    count = resume if working.get("resumed") else working_days
+    due = count(calendar, start, working["days"], zone)
+    return Due(shifted(times.text(due.at), working.get("extended", 0), zone), due.provisional)
+
+
+def _set_working(
+    draft: Draft, case: Case, name: str, at: datetime, rule: str, working: Working, *, warn: bool = True
+) -> None:
+    """Set a deadline of working days; a provisional one remembers how it was counted."""
+    due = count_working(draft.calendar(at), working, times.text(at), draft.policy_of(case).zone)
+    _set(draft, case, name, due.at, at, rule, days=working["days"], warn=warn)
+    if due.provisional:
+        case["deadlines"][name]["provisional"] = True
+        case["deadlines"][name]["working"] = {"start": times.text(at), **working}
+
+
 def _set(
     draft: Draft, case: Case, name: str, due: datetime, at: datetime, rule: str,
-    provisional: bool = False, *, days: int = MANY, warn: bool = True,
+    *, days: int = MANY, warn: bool = True,
 ) -> None:  # fmt: skip
     deadline = Deadline(
         due_at=times.text(due), event=EVENTS[name], rule=rule,
         calendar=draft.calendar(at).version, set_at=times.text(at),
     )  # fmt: skip
-    if provisional:
-        deadline["provisional"] = True
     warn_at = times.text(_warn_moment(draft, case, name, due, at, days)) if warn else ""
     if warn_at > times.text(at):
         deadline["warn_at"] = warn_at

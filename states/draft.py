@@ -80,6 +80,7 @@ class Draft:
         blockers: tuple[Blocker, ...] = (),
         occurred_at: str | None = None,
         opens: bool = False,
+        calendar: str | None = None,
     ) -> Iterator[Case]:
         """Change one refund under one entry: yields the copy to change, then records patch and ledger."""
         new = _copy(case)
@@ -93,7 +94,7 @@ class Draft:
         self._record(
             case["id"], event, actor, at, kind, params, texts, cause, blockers, occurred_at,
             before=None if opens else case["state"], after=new["state"],
-            old={} if opens else case, new=new, ledger=ledger, policy=new["policy"],
+            old={} if opens else case, new=new, ledger=ledger, policy=new["policy"], calendar=calendar,
         )  # fmt: skip
 
     @contextmanager
@@ -175,7 +176,7 @@ class Draft:
         self, subject: str, event: str, actor: Actor, at: datetime, kind: str,
         params: Mapping[str, Json] | None, texts: tuple[str, ...], cause: int | None,
         blockers: tuple[Blocker, ...], occurred_at: str | None, *, before: str | None, after: str | None,
-        old: Any, new: Any, ledger: Ledger, policy: str,
+        old: Any, new: Any, ledger: Ledger, policy: str, calendar: str | None = None,
     ) -> None:  # fmt: skip
         patch = difference(old, new)
         for key in _OF_THE_ENTRY:
@@ -200,7 +201,7 @@ class Draft:
                 patch=patch,
                 ledger=moved,
                 policy=policy,
-                calendar=self.calendar(at).version,
+                calendar=calendar or self.calendar(at).version,
                 cause=cause,
                 blockers=blockers,
                 occurred_at=occurred_at,

@@ -106,7 +106,7 @@ class Story:
                 words[name] = params.pop(name)
         target = None if event == "submit" or event in FACTS else refund or self.refund
         act = Act(event=event, actor=actor, refund=target, params=params, texts=words, facts=facts or {}, probe=probe)
-        return self._keep(decide(self.aggregate, act, rules=self.rules, now=self.now))
+        return self.keep(decide(self.aggregate, act, rules=self.rules, now=self.now))
 
     def must(self, event: str, actor: Actor, **params: Any) -> "Story":
         """Do what must be possible."""
@@ -116,7 +116,7 @@ class Story:
 
     def sweep(self) -> "Story":
         """Apply what is due, as the worker does."""
-        return self._keep(due(self.aggregate, rules=self.rules, now=self.now))
+        return self.keep(due(self.aggregate, rules=self.rules, now=self.now))
 
     def submit(self, actor: Actor = BUYER, *, reason: str = "CANNOT_LOG_IN", **params: Any) -> "Story":
         """Open a refund of the line."""
@@ -225,7 +225,8 @@ class Story:
 
     # bookkeeping
 
-    def _keep(self, decision: Decision) -> "Story":
+    def keep(self, decision: Decision) -> "Story":
+        """Take over what was decided."""
         before = self.aggregate
         self.decision, self.aggregate = decision, decision.aggregate
         self.entries += decision.entries
