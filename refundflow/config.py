@@ -35,15 +35,15 @@ class Config:
     fake_channel: Path | None = None
 
 
-def read(environment: Mapping[str, str] | None = None) -> Config:
-    """Read the settings from the environment.
+def read(environment: Mapping[str, str] | None = None, *, default_url: str = DEFAULT_URL) -> Config:
+    """Read the settings from the environment; `default_url` stands where it names no database.
 
     Raises:
         Misconfigured: the database URL names no database that refundflow runs on.
     """
     given = os.environ if environment is None else environment
     return Config(
-        database_url=checked_url(given.get(DATABASE_URL) or DEFAULT_URL),
+        database_url=checked_url(given.get(DATABASE_URL) or default_url),
         actor=given.get(ACTOR) or None,
         policy=_path(given.get(POLICY)),
         fake_channel=_path(given.get(FAKE_CHANNEL)),

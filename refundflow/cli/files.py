@@ -1,10 +1,15 @@
-"""Evidence files that are named on the command line, read with clear errors."""
+"""Files that are named on the command line, read with clear errors: evidence, policies."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from refundflow.cli.options import EvidenceFile
 from refundflow.errors import BadInput
 from refundflow.values import Attachment
+
+if TYPE_CHECKING:
+    from states.policy_values import Policy
 
 # A guard of this process alone: what a policy allows is far less, and is judged by the rules.
 MOST_BYTES = 64 * 2**20
@@ -28,3 +33,20 @@ def _content(item: EvidenceFile) -> bytes:
     if len(content) > MOST_BYTES:
         raise BadInput(f"{item.kind}={item.path}: larger than {MOST_BYTES // 2**20} MiB", field="evidence")
     return content
+
+
+def policy(file: Path | None) -> "Policy":
+    """Read a policy file; the packaged default where none is named.
+
+    Raises:
+        PolicyInvalid: it has problems; all of them are told.
+        BadInput: it cannot be read.
+    """
+    from refundflow import policies
+
+    if file is None:
+        return policies.default()
+    try:
+        return policies.parse(file.read_text(encoding="utf-8"), str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{file}: {error}", field="file") from error

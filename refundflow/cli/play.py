@@ -1,5 +1,92 @@
-"""Commands that play: a month of a small marketplace, or real complaints, in a rehearsal database."""
+"""Commands that play whole lives of refunds in a rehearsal database."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from refundflow import config
+from refundflow.cli import files, output
+from refundflow.cli.call import PLAIN, Call, command
+from refundflow.errors import STATUS, ProofFailed
+from refundflow.render import money
+
+if TYPE_CHECKING:
+    from refundflow.rehearsal import Summary
+
 app = typer.Typer()
+PANEL = "Trying it"
+REHEARSAL_URL = "sqlite:///rehearsal.db"
+Progress = Callable[[int, int], None]
+
+
+@command(app, "refundflow rehearse complaints.csv", takes=PLAIN, panel=PANEL)
+def rehearse(
+    call: Call,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Complaints as CSV, see the rule that is printed.")],
+) -> None:
+    """Drive a file of real complaints through a new rehearsal database, by a fixed rule that is printed.
+
+    The database is that of REFUNDFLOW_DATABASE_URL, or rehearsal.db; it must be empty. Exit status 1 if a row ended
+    elsewhere than the rule says, 8 if a chain does not hold.
+    """
+    from refundflow.rehearsal import rehearse_file, rule_text
+
+    settings = config.read(default_url=REHEARSAL_URL)
+    with progress_bar("rehearsing") as progress:
+        summary = rehearse_file(settings.database_url, file, policy=files.policy(settings.policy), progress=progress)
+    if call.as_json:
+        output.data({"rule": rule_text(), **summary.as_json()})
+    else:
+        output.talk(rule_text())
+        output.table(("what", "which", "value"), _rows(summary))
+    findings = summary.verification.findings
+    if findings:
+        raise ProofFailed([f"{item.subject} {item.seq or ''}: {item.what}" for item in findings])
+    if not summary.ok:
+        raise typer.Exit(STATUS["FAILURE"].exit)
+
+
+def _rows(summary: "Summary") -> Iterator[tuple[str, str, object]]:
+    yield "rows", "", summary.rows
+    for what, counts in (
+        ("response", summary.per_response),
+        ("outcome", summary.per_outcome),
+        ("state", summary.per_state),
+        ("lapse", summary.lapses),
+    ):
+        yield from _counted(what, counts)
+    yield "refusals recorded", "", summary.refusals_recorded
+    yield "provisional deadlines", "", summary.provisional
+    for currency, sums in summary.money.items():
+        for name in ("claimed", "approved", "settled", "paid"):
+            yield "money", name, money(getattr(sums, name), currency)
+    for row in summary.bad_rows:
+        yield "bad row", f"line {row.line_number} {row.case}", row.reason
+    for problem in summary.problems:
+        yield "differs from the rule", problem.case, problem.reason
+    yield "chains verified", "", summary.verification.chains
+    yield "entries verified", "", summary.verification.entries
+    yield "refunds per second", "", round(summary.refunds_per_second, 1)
+
+
+def _counted(what: str, counts: Mapping[str, int]) -> Iterator[tuple[str, str, object]]:
+    for name, count in sorted(counts.items()):
+        yield what, name, count
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Progress]:
+    """Show a progress bar on stderr while the block runs; nothing where nobody looks at it."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,16 +1,12 @@
 """Commands that show the rules: the chart, the policy, the calendar."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from refundflow.cli import output
+from refundflow.cli import files, output
 from refundflow.cli.call import PLAIN, Call, command
-from refundflow.errors import BadInput
-
-if TYPE_CHECKING:
-    from states.policy_values import Policy
 
 app = typer.Typer()
 PANEL = "Rules"
@@ -34,7 +30,7 @@ def chart(
     from states.refund_v1 import TABLE
 
     drawn, moves = pages.mermaid(TABLE), pages.moves(TABLE)
-    deadlines = pages.deadlines(TABLE, _policy(policy))
+    deadlines = pages.deadlines(TABLE, files.policy(policy))
     if call.as_json:
         output.data(
             {
@@ -70,7 +66,7 @@ def show(call: Call) -> None:
 @command(policy_app, "refundflow policy check policy.toml", takes=PLAIN)
 def check(call: Call, file: Annotated[Path, typer.Argument(metavar="FILE", help="A policy file (TOML).")]) -> None:
     """Check a policy file: every problem with its key and what is allowed, or the version that it has."""
-    found = _policy(file)
+    found = files.policy(file)
     if call.as_json:
         output.data({"ok": True, "version": found.version})
         return
@@ -99,14 +95,3 @@ def show_calendar(
         return
     output.record([("version", calendar.version), ("covers", f"{calendar.first} to {calendar.last}")])
     output.table(("day", "weekday", "what"), [(day.isoformat(), f"{day:%a}", what) for day, what in shown])
-
-
-def _policy(file: Path | None) -> "Policy":
-    from refundflow import policies
-
-    if file is None:
-        return policies.default()
-    try:
-        return policies.parse(file.read_text(encoding="utf-8"), str(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file}: {error}", field="file") from error
