@@ -1,0 +1,54 @@
+"""Counting statements: every connection that is opened meanwhile tells what is run on it."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from sqlalchemy import event
+from sqlalchemy.pool import QueuePool
+
+
+@dataclass(kw_only=True)
+class Count:
+    """How many statements were run (BEGIN, COMMIT and settings too), and how many of them were commits."""
+
+    statements: int = 0
+    commits: int = 0
+
+    def add(self, statement: str) -> None:
+        """Count one statement; what triggers run is told by SQLite too, as comments."""
+        if statement.startswith("--"):
+            return
+        self.statements += 1
+        self.commits += statement.strip().upper().startswith("COMMIT")
+
+
+@contextmanager
+def counted_pools(count: Count) -> Iterator[None]:
+    """Count on the connections of all pools, from the moment they are opened."""
+
+    def opened(connection: Any, _: Any) -> None:
+        count_on(connection, count)
+
+    event.listen(QueuePool, "connect", opened)
+    try:
+        yield
+    finally:
+        event.remove(QueuePool, "connect", opened)
+
+
+def count_on(connection: sqlite3.Connection | psycopg.Connection, count: Count) -> None:
+    """Count on one connection."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.set_trace_callback(count.add)
+        return
+
+    class Counting(psycopg.Cursor[Any]):
+        def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+            count.add(str(query))
+            return super().execute(query, params, **options)
+
+    connection.cursor_factory = Counting
