@@ -19,9 +19,7 @@ class Count:
     commits: int = 0
 
     def add(self, statement: str) -> None:
-        """Count one statement; what triggers run is told by SQLite too, as comments."""
-        if statement.startswith("--"):
-            return
+        """Count one statement."""
         self.statements += 1
         self.commits += statement.strip().upper().startswith("COMMIT")
 
@@ -43,7 +41,15 @@ def counted_pools(count: Count) -> Iterator[None]:
 def count_on(connection: sqlite3.Connection | psycopg.Connection, count: Count) -> None:
     """Count on one connection."""
     if isinstance(connection, sqlite3.Connection):
-        connection.set_trace_callback(count.add)
+        told = ""
+
+        def tell(statement: str) -> None:
+            nonlocal told
+            if statement != told:  # a statement that fires a trigger is told once more for it
+                count.add(statement)
+            told = statement
+
+        connection.set_trace_callback(tell)
         return
 
     class Counting(psycopg.Cursor[Any]):
