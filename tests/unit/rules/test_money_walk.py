@@ -1,4 +1,4 @@
-"""A random walk over the money of one order line: payouts, proofs in any order, chargebacks, captures, several refunds."""
+"""A random walk over the money of one line: payouts, proofs in any order, chargebacks, several refunds."""
 
 from typing import Any
 
@@ -41,11 +41,13 @@ class MoneyWalk(RuleBasedStateMachine):
 
     @rule(amount=AMOUNT, reason=st.sampled_from(["CREDITED_WRONG_ACCOUNT", "FRAUD", "DUPLICATE_PAYMENT"]))
     def submit(self, amount: int, reason: str) -> None:
+        """Claim an amount."""
         self.story.submit(reason=reason, amount=amount)
         self.begin()
 
     @rule(pick=PICK)
     def submit_what_came_back(self, pick: int) -> None:
+        """Claim anew what came back after the end."""
         if self.story.aggregate.refunds:
             case = self.case(pick)
             amount = case.get("late_reversal", {}).get("amount", 1)
@@ -54,6 +56,7 @@ class MoneyWalk(RuleBasedStateMachine):
 
     @initialize(amount=st.sampled_from([9000, 4000, 500]), steps=st.integers(min_value=2, max_value=4))
     def start(self, amount: int, steps: int) -> None:
+        """Begin with a claim that is on its way."""
         self.submit(amount, "CREDITED_WRONG_ACCOUNT")
         self.advance([0] * steps)
 
@@ -88,6 +91,7 @@ class MoneyWalk(RuleBasedStateMachine):
         pick=PICK, part=AMOUNT, event=st.sampled_from(["approve", "approve", "offer", "reject", "appeal", "overturn"])
     )
     def decide(self, pick: int, part: int, event: str) -> None:
+        """Decide, or let the buyer answer."""
         match event:
             case "offer":
                 self.act("offer", agent("li"), pick, amount=part)
@@ -101,20 +105,23 @@ class MoneyWalk(RuleBasedStateMachine):
 
     @rule(pick=PICK, event=st.sampled_from(["withdraw", "confirm_receipt"]))
     def end(self, pick: int, event: str) -> None:
+        """Let the buyer end the refund."""
         self.act(event, BUYER, pick)
 
     @rule(pick=PICK)
     def dispatch(self, pick: int) -> None:
+        """Send the payout."""
         self.act("dispatch_payout", SYSTEM, pick)
 
     @precondition(lambda self: any(case["attempts"] for case in self.story.aggregate.refunds.values()))
     @rule(pick=PICK, which=PICK, event=PROOFS, actor=TELLER, wrong=PICK)
     def prove(self, pick: int, which: int, event: str, actor: Actor, wrong: int) -> None:
+        """Tell a proof of any number ever used, now and then with a wrong amount."""
         with_numbers = [case for case in self.story.aggregate.refunds.values() if case["attempts"]]
         case = with_numbers[pick % len(with_numbers)]
         number = list(case["attempts"])[which % len(case["attempts"])]
         amount = case["attempts"][number]["amount"] + (wrong == 0)
-        params = {"number": number, "amount": amount, "currency": "CNY", "proof": f"{event}-{number}"}
+        params: dict[str, Any] = {"number": number, "amount": amount, "currency": "CNY", "proof": f"{event}-{number}"}
         self.story.do(event, actor, refund=case["id"], **params)
         entry = self.story.answer.entry
         if entry is None or self.story.answer.waiting or self.story.answer.refusal:
@@ -132,6 +139,7 @@ class MoneyWalk(RuleBasedStateMachine):
 
     @rule(pick=PICK, which=PICK, void=st.booleans(), actor=st.sampled_from([CHANNEL, SYSTEM, finance("fang")]))
     def refuse(self, pick: int, which: int, void: bool, actor: Actor) -> None:
+        """Tell that a number failed, perhaps for good."""
         if self.story.aggregate.refunds:
             numbers = [*self.case(pick)["attempts"], None]
             number = numbers[which % len(numbers)]
@@ -140,12 +148,14 @@ class MoneyWalk(RuleBasedStateMachine):
 
     @rule(pick=PICK, which=PICK)
     def void(self, pick: int, which: int) -> None:
+        """Tell that a number will never pay."""
         if self.story.aggregate.refunds:
             numbers = [*self.case(pick)["attempts"], "nonsense"]
             self.act("void_attempt", finance("fang"), pick, number=numbers[which % len(numbers)], proof="bill")
 
     @rule(pick=PICK, event=st.sampled_from(["retry_payout", "reroute_payout", "pay_manually", "revoke_approval"]))
     def repair(self, pick: int, event: str) -> None:
+        """Find the way out of a failed payout."""
         match event:
             case "retry_payout":
                 self.act(event, SYSTEM, pick)
@@ -172,6 +182,7 @@ class MoneyWalk(RuleBasedStateMachine):
 
     @rule(pick=PICK, actor=st.sampled_from([finance("fang"), finance("gao")]))
     def take_back(self, pick: int, actor: Actor) -> None:
+        """Let a first person take back."""
         self.act("take_back", actor, pick)
 
     @rule(pick=PICK, number=st.sampled_from(["c1", "c2"]), amount=st.sampled_from([1, 2000, 9000]), outcomes=OUTCOMES)
@@ -191,9 +202,10 @@ class MoneyWalk(RuleBasedStateMachine):
     @precondition(lambda self: self.story.ledger.excess)
     @rule(amount=AMOUNT | st.none(), how=st.sampled_from(["returned", "written_off"]), proof=PICK)
     def resolve_excess(self, amount: int | None, how: str, proof: int) -> None:
+        """Return or write off excess, now and then too much, now and then twice."""
         before = self.story.ledger
         most = max(1, min(before.excess, before.settled))
-        params = {"amount": amount or most, "how": how, "proof": f"slip {proof}"}
+        params: dict[str, Any] = {"amount": amount or most, "how": how, "proof": f"slip {proof}"}
         self.story.do("excess_resolved", finance("fang"), **params).do("excess_resolved", finance("gao"), **params)
         if self.story.answer.entry is None or self.story.answer.refusal:
             return
@@ -204,12 +216,14 @@ class MoneyWalk(RuleBasedStateMachine):
 
     @rule(days=st.integers(min_value=0, max_value=9), hours=st.integers(min_value=0, max_value=30))
     def wait(self, days: int, hours: int) -> None:
+        """Let time pass and deadlines lapse."""
         self.story.at(days=days, hours=hours).sweep()
 
     # what always holds
 
     @invariant()
     def ledger_is_the_sum_of_the_entries(self) -> None:
+        """The ledger equals the sum of the entries' changes, and of what the refunds have."""
         _, ledger, documents = self.story.replayed()
         assert Ledger(**ledger) == self.story.ledger
         assert documents == self.story.aggregate.refunds
@@ -218,6 +232,7 @@ class MoneyWalk(RuleBasedStateMachine):
 
     @invariant()
     def no_column_is_negative_and_the_line_bears_it(self) -> None:
+        """No column is negative; reserved + in flight + settled is at most captured + excess."""
         ledger, captured = self.story.ledger, self.story.aggregate.line["captured"]
         columns = (ledger.reserved, ledger.in_flight, ledger.settled, ledger.charged_back, ledger.excess)
         assert min(columns) >= 0
@@ -225,6 +240,7 @@ class MoneyWalk(RuleBasedStateMachine):
 
     @invariant()
     def what_was_really_paid_is_counted_once(self) -> None:
+        """What was paid and did not come back is what the rules count, once."""
         line = self.story.aggregate.line
         counted = sum(case["settled"] for case in self.cases) + line.get("beside", 0)
         assert counted == sum(self.paid.values()) - self.by_hand
@@ -233,6 +249,7 @@ class MoneyWalk(RuleBasedStateMachine):
 
     @invariant()
     def our_own_acts_never_raise_excess(self) -> None:
+        """Only facts from outside raise excess, and money leaves only from paying."""
         for entry in self.story.entries[self.seen :]:
             assert entry.event in OUTSIDE or entry.ledger.get("excess", 0) <= 0
             assert entry.after == "approved.paying" or entry.ledger.get("in_flight", 0) <= 0
@@ -240,6 +257,7 @@ class MoneyWalk(RuleBasedStateMachine):
 
     @invariant()
     def each_refund_keeps_its_bounds(self) -> None:
+        """Settled is at most approved, approved at most claimed, and one number at most is open."""
         for case in self.cases:
             open_numbers = [item for item in case["attempts"].values() if item["state"] == "open"]
             assert 0 <= case["settled"] <= case["approved"] <= case["claimed"]
