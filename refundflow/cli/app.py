@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -73,10 +73,16 @@ def application() -> typer.Typer:
     return app
 
 
-def root(
-    version: bool = typer.Option(False, "--version", help="Print the version and end.", is_eager=True),
-) -> None:
-    """Run the refunds of a marketplace for virtual goods."""
-    if version:
+def _tell_version(asked: bool) -> None:
+    if asked:
         print(__version__)
         raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", help="Print the version and end.", callback=_tell_version, is_eager=True)
+]
+
+
+def root(version: Version = False) -> None:
+    """Run the refunds of a marketplace for virtual goods."""

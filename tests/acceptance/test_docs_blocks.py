@@ -1,0 +1,73 @@
+"""Every block of the README and of the documentation works as it is printed."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from docs.generate.commands import helps
+from tests.support.documents import EXECUTED, LOOKED_AT, ROOT, blocks, documents, run
+
+ON_POSTGRES = "postgresql.md"
+DOCUMENTS = documents()
+EXECUTABLE = [path for path in DOCUMENTS if any(block.language in EXECUTED for block in blocks(path))]
+_LINES = re.compile(r"^\$ (.+)$", re.MULTILINE)
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", [path for path in EXECUTABLE if path.name != ON_POSTGRES], ids=_name)
+def test_the_blocks_of_a_page_run_one_after_the_other(path: Path, tmp_path: Path) -> None:
+    """Every Python and shell block of a page succeeds and prints what the page says."""
+    run(path, tmp_path, {})
+
+
+def test_the_blocks_of_the_page_on_postgresql_run_there(tmp_path: Path, postgres_url: str) -> None:
+    """The page about PostgreSQL is true on a PostgreSQL server."""
+    (path,) = (path for path in EXECUTABLE if path.name == ON_POSTGRES)
+
+    run(path, tmp_path, {"REFUNDFLOW_DATABASE_URL": postgres_url})
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=_name)
+def test_a_block_is_executed_or_of_a_kind_that_is_looked_at(path: Path) -> None:
+    """No block escapes by its language, and JSON and TOML blocks can be read."""
+    for block in blocks(path):
+        assert block.language in (*EXECUTED, *LOOKED_AT), (
+            f"{_name(path)}:{block.line}: {block.language or 'no'} language"
+        )
+        if block.language == "json":
+            json.loads(block.text)
+        if block.language == "toml":
+            tomllib.loads(block.text)
+
+
+def test_what_a_person_is_told_to_type_exists() -> None:
+    """Commands, make targets and extras of blocks that are not executed exist."""
+    commands = {path for path, _ in helps()}
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    typed = [
+        line
+        for path in DOCUMENTS
+        for block in blocks(path)
+        if block.language == "console"
+        for line in _LINES.findall(block.text)
+    ]
+
+    for line in typed:
+        words = line.split()
+        match words[0]:
+            case "refundflow":
+                assert {" ".join(words[:2]), " ".join(words[:3])} & commands, line
+            case "make":
+                assert words[1] in targets, line
+            case "pip":
+                extras = re.findall(r"\[(\w+)\]", line)
+                assert set(extras) <= set(project["optional-dependencies"]), line
+            case other:
+                assert other in ("export", "git", "cd", "createdb"), line
