@@ -287,6 +287,7 @@ class Work:
     """What one round of the system's own work did."""
 
     lapsed: int = 0
+    warned: int = 0
     dispatched: int = 0
     sent: int = 0
     settled: int = 0
@@ -299,6 +300,16 @@ class Work:
     def __bool__(self) -> bool:
         """Tell whether anything was done."""
         return any(
-            (self.lapsed, self.dispatched, self.sent, self.settled, self.refused, self.retried, self.approved,
-             self.returned, self.handed_over)
-        )  # fmt: skip
+            (
+                self.lapsed,
+                self.warned,
+                self.dispatched,
+                self.sent,
+                self.settled,
+                self.refused,
+                self.retried,
+                self.approved,
+                self.returned,
+                self.handed_over,
+            )
+        )

@@ -22,7 +22,7 @@ from refundflow.vault import BuyerRow, Vault, mask
 from states import times
 from states.calendar import Calendars
 from states.case import Act, Actor, Aggregate, Decision, Entry, Json, Ledger, line_subject, refund_place
-from states.decide import decide
+from states.decide import decide, due
 from states.draft import Rules
 from states.policy_values import Policy
 
@@ -183,14 +183,23 @@ class Engine:
             Busy, ChangedMeanwhile: nothing was done; see `write`.
         """
         self._require_untold_time(request.at)
-        outcome = self.write(lambda tx: self._transact(tx, request, facts))
+        outcome = self.write(lambda tx: self.carry(tx, request, facts))
         if isinstance(outcome, Refused):
             raise outcome
         return outcome
 
-    def _transact(
-        self, tx: Tx, request: Request, facts: Callable[[Tx, Aggregate], Mapping[str, Json]] | None
+    def carry(
+        self,
+        tx: Tx,
+        request: Request,
+        facts: Callable[[Tx, Aggregate], Mapping[str, Json]] | None = None,
+        *,
+        quiet: bool = False,
     ) -> Answer | Refused:
+        """Carry one act out within a transaction; a refusal is returned, for what comes before it is committed.
+
+        `quiet` is for what the system tries by itself: its refusal leaves no entry.
+        """
         if not self.store.rehearsal:
             require_registered(tx, request.caller)
         stored = tx.aggregate(request.order_id, request.line, lock=True)
@@ -208,7 +217,11 @@ class Engine:
             told["key_reused"] = used.event
         act = _with_facts(act, told)
         decision = decide(stored.aggregate, act, rules=self.rules(tx, stored.aggregate), now=now)
-        self.commit(tx, stored, decision, now, owner, request=request, act=act, request_hash=request_hash)
+        if quiet and decision.refusal is not None:
+            only_due = due(stored.aggregate, rules=self.known_rules(), now=now)
+            self.commit(tx, stored, only_due, now, owner)
+        else:
+            self.commit(tx, stored, decision, now, owner, request=request, act=act, request_hash=request_hash)
         if decision.refusal is not None:
             kind = RoleNotAllowed if decision.refusal.kind == "role" else Refused
             return kind(decision.refusal.blockers, decision.refusal.possible, request.what)

@@ -1,5 +1,6 @@
-"""The system's own work: what is due, payouts sent and asked for again, small claims, what the channel tells."""
+"""The system's own work: what is due, warnings, payouts sent and asked for again, what the channel tells."""
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -8,19 +9,21 @@ from typing import Any
 from refundflow import values
 from refundflow.errors import Refused
 from refundflow.gateways import Gateway, Notification, Outcome, PayoutOrder
-from refundflow.service.base import Facade
+from refundflow.service.base import Facade, given
 from refundflow.service.callers import SYSTEM, Caller
-from refundflow.service.engine import Answer, Request, place_of
-from refundflow.store import EffectRow, Tx
+from refundflow.service.engine import Request, place_of
+from refundflow.store import EffectId, EffectRow, Tx
 from states import times
-from states.case import Actor, Aggregate, Blocker, Case, Decision, Json
-from states.decide import blocked, due
+from states.case import Aggregate, Json
+from states.decide import due
 from states.payout import LASTING_RULES, MANUAL
+from states.warnings import warnings
 
-BATCH = 100
+log = logging.getLogger("refundflow.work")
+BATCH = 50
 LOOK_AGAIN = timedelta(minutes=10)  # at what no clock lifts: an open chargeback, a line that does not cover
+SYSTEM_KINDS = ("system_act", "payout")  # effects that the system acts on by itself
 _DONE = {"dispatch_payout": "dispatched", "retry_payout": "retried", "approve": "approved"}
-_SYSTEM_ACTOR = Actor(role="system", name="system")
 
 
 class SystemWork(Facade):
@@ -32,65 +35,112 @@ class SystemWork(Facade):
         """Do everything that is to be done now: safe to call from many processes, any number of times."""
         done: Counter[str] = Counter()
         now = self.engine.write(lambda tx: self._start(tx, at))
-        while self._lapse(now, at, done):
+        while self.fire(done, at=at):
             pass
+        self._warn(at, done)
         self._listen(now, at, done)
-        while effects := self.engine.read(lambda tx: tx.effects(BATCH, kinds=["system_act", "payout"], before=now)):
+        tried: set[EffectId] = set()
+        while effects := self._waiting(now, tried):
             for effect in effects:
-                self._owe(effect, now, at, done) if effect.kind == "system_act" else self._send(effect, now, at, done)
+                tried.add(effect.id)
+                self._owe(effect, at, done) if effect.kind == "system_act" else self._send(effect, at, done)
         self._listen(now, at, done)
         return values.Work(**dict(done))
+
+    def next_work_at(self) -> datetime | None:
+        """Return when there is something to do next, by what is stored; None: nothing is open."""
+        return self.engine.read(lambda tx: tx.next_work_at(SYSTEM_KINDS))
+
+    def fire(self, done: Counter[str], *, at: datetime | None = None, limit: int = BATCH) -> int:
+        """Fire what is due on at most `limit` order lines in one transaction; return how many lines were fired.
+
+        A line that somebody else is changing is left to him: whoever touches it applies what is due first.
+        """
+        fired: Counter[str] = self.engine.write(lambda tx: self._fire(tx, at, limit))
+        done["lapsed"] += fired["lapsed"]
+        return fired["lines"]
 
     def _start(self, tx: Tx, at: datetime | None) -> datetime:
         now = self.engine.time(tx, at)
         self.engine.reached(tx, now)
         return now
 
-    def _lapse(self, now: datetime, at: datetime | None, done: Counter[str]) -> bool:
-        """Fire what is due, one order line in one transaction; return whether there may be more."""
-        places = self.engine.read(lambda tx: tx.due(now, BATCH))
-        for order_id, line in places:
-            done["lapsed"] += self.engine.write(lambda tx, o=order_id, n=line: self._lapse_line(tx, o, n, at))  # type: ignore[misc]
-        return len(places) == BATCH
+    def _fire(self, tx: Tx, at: datetime | None, limit: int) -> Counter[str]:
+        fired: Counter[str] = Counter()
+        for order_id, line in tx.due(self.engine.time(tx, at), limit):
+            stored = tx.aggregate(order_id, line, lock=True, wait=False)
+            if stored is None:
+                continue
+            now = self.engine.time(tx, at)
+            decision = due(stored.aggregate, rules=self.engine.rules(tx, stored.aggregate), now=now)
+            if decision.entries:
+                self.engine.commit(tx, stored, decision, now, None)
+                fired.update(lines=1, lapsed=len(decision.entries))
+        return fired
 
-    def _lapse_line(self, tx: Tx, order_id: str, line: str, at: datetime | None) -> int:
-        stored = tx.aggregate(order_id, line, lock=True)
+    def _warn(self, at: datetime | None, done: Counter[str]) -> None:
+        """Tell once of each deadline that comes near."""
+        while refunds := self.engine.read(lambda tx: tx.warnings(self.engine.time_to_read(tx, at), BATCH)):
+            warned = sum(self.engine.write(lambda tx, r=refund: self._warn_of(tx, r, at)) for refund in refunds)  # type: ignore[misc]
+            done["warned"] += warned
+            if not warned:
+                return
+
+    def _warn_of(self, tx: Tx, refund: str, at: datetime | None) -> int:
+        order_id, line = place_of(refund)
+        stored = tx.aggregate(order_id, line, lock=True, wait=False)
         if stored is None:
             return 0
         now = self.engine.time(tx, at)
-        decision: Decision = due(stored.aggregate, rules=self.engine.rules(tx, stored.aggregate), now=now)
-        self.engine.commit(tx, stored, decision, now, None)
-        return len(decision.entries)
+        effects = warnings(stored.aggregate.refunds[refund], now=now, warned_at=stored.warned.get(refund))
+        if effects:
+            tx.add_effects(order_id, effects, now)
+        tx.mark_warned(refund, now)
+        return 1
 
-    def _owe(self, effect: EffectRow, now: datetime, at: datetime | None, done: Counter[str]) -> None:
-        """Do what the system owes a refund, if nothing blocks it now; else look again when it may be possible."""
-        event, refund = effect.code, effect.subject
-        if event == "dispatch_payout" and not self._has_gateway(refund):
-            self._later(effect, now + LOOK_AGAIN)
-            return
-        found = {item.code: item for item in self._blocked(refund, event, at)}
-        if not found:
-            done[_DONE[event]] += self._try(refund, event, at)
-        elif event == "dispatch_payout" and set(found) <= set(LASTING_RULES):
-            rule = min(found)
-            done["refused"] += self._try(refund, "payout_refused", at, {"rule": rule, "proof": f"rule:{rule}"})
-        elif event == "dispatch_payout" and "WRONG_STATE" not in found:
-            until = [times.moment(item.until) for item in found.values() if item.until]
-            self._later(effect, max(until) if len(until) == len(found) else now + LOOK_AGAIN)
-            return
-        self.engine.write(lambda tx: tx.finish_effect(effect.id))
+    def _waiting(self, now: datetime, tried: set[EffectId]) -> list[EffectRow]:
+        waiting = self.engine.read(lambda tx: tx.effects(BATCH + len(tried), kinds=SYSTEM_KINDS, before=now))
+        return [effect for effect in waiting if effect.id not in tried]
 
-    def _later(self, effect: EffectRow, when: datetime) -> None:
-        self.engine.write(lambda tx: tx.postpone_effect(effect.id, effect.tries + 1, when))
+    def _owe(self, effect: EffectRow, at: datetime | None, done: Counter[str]) -> None:
+        """Do what the system owes a refund in the transaction that takes it off the list."""
+        done.update(self.engine.write(lambda tx: self._owe_in(tx, effect, at)))
 
-    def _has_gateway(self, refund: str) -> bool:
-        channel = self._case(refund)["channel"]
-        return channel in self.gateways or channel == MANUAL
+    def _owe_in(self, tx: Tx, effect: EffectRow, at: datetime | None) -> Counter[str]:
+        held = _held(tx, effect)
+        if held is None:
+            return Counter()
+        event, now = effect.code, self.engine.time(tx, at)
+        if event == "dispatch_payout" and not self._has_gateway(tx, effect.subject):
+            tx.postpone_effect(effect.id, held.tries + 1, now + LOOK_AGAIN)
+            return Counter()
+        facts = _payment_facts if event == "dispatch_payout" else None
+        outcome = self.engine.carry(tx, self._request(effect.subject, event, at), facts, quiet=True)
+        if not isinstance(outcome, Refused):
+            tx.finish_effect(effect.id)
+            return Counter({_DONE[event]: 1})
+        codes = {item.code for item in outcome.blockers}
+        if event == "dispatch_payout" and codes <= set(LASTING_RULES):
+            rule = min(codes)
+            params = {"rule": rule, "proof": f"rule:{rule}"}
+            self.engine.carry(tx, self._request(effect.subject, "payout_refused", at, params), quiet=True)
+        elif event == "dispatch_payout" and "WRONG_STATE" not in codes:
+            until = [times.moment(item.until) for item in outcome.blockers if item.until]
+            again = max(until) if len(until) == len(outcome.blockers) else now + LOOK_AGAIN
+            tx.postpone_effect(effect.id, held.tries + 1, again)
+            return Counter()
+        tx.finish_effect(effect.id)
+        return Counter()
 
-    def _send(self, effect: EffectRow, now: datetime, at: datetime | None, done: Counter[str]) -> None:
+    def _has_gateway(self, tx: Tx, refund: str) -> bool:
+        case = tx.case(place_of(refund)[0], refund)
+        return case is None or case["channel"] in self.gateways or case["channel"] == MANUAL
+
+    def _send(self, effect: EffectRow, at: datetime | None, done: Counter[str]) -> None:
+        """Send a payout, or ask what became of it: the next time is written down before this one begins."""
         gateway = self.gateways.get(effect.params["channel"])
-        if gateway is None:
-            self._later(effect, now + LOOK_AGAIN)
+        tries = self.engine.write(lambda tx: self._begin_sending(tx, effect, at, known=gateway is not None))
+        if tries is None or gateway is None:
             return
         order = PayoutOrder(
             number=effect.params["number"],
@@ -98,128 +148,128 @@ class SystemWork(Facade):
             amount=effect.params["amount"],
             currency=effect.params["currency"],
             refund=effect.subject,
-            at=now,
+            at=self.engine.read(lambda tx: self.engine.time(tx, at)),
         )
-        outcome = gateway.send(order) if effect.tries == 0 else _ask(gateway, order)
+        outcome = gateway.send(order) if tries == 0 else _ask(gateway, order)
         done["sent"] += 1
-        self._heard(gateway.name, effect, outcome, now, at, done)
+        if outcome.kind in ("settled", "refused"):
+            self._heard(gateway.name, effect, outcome, at, done)
+        elif tries >= len(self.engine.policy.ask_again_seconds):
+            done.update(self.engine.write(lambda tx: self._hand_over(tx, effect, at)))
+
+    def _begin_sending(self, tx: Tx, effect: EffectRow, at: datetime | None, *, known: bool) -> int | None:
+        """Write down when to ask again, and return how often was tried before; None: it is somebody else's now."""
+        held, now = _held(tx, effect), self.engine.time(tx, at)
+        if held is None:
+            return None
+        ladder = self.engine.policy.ask_again_seconds
+        wait = timedelta(seconds=ladder[min(held.tries, len(ladder) - 1)]) if known else LOOK_AGAIN
+        tx.postpone_effect(effect.id, held.tries + known, now + wait)
+        return held.tries
 
     def _heard(
-        self, channel: str, effect: EffectRow, outcome: Outcome, now: datetime, at: datetime | None, done: Counter[str]
+        self, channel: str, effect: EffectRow, outcome: Outcome, at: datetime | None, done: Counter[str]
     ) -> None:
-        """Feed a definite answer in as an event; ask again on the ladder where it is unknown or pending."""
-        caller = Caller(role="channel", name=channel)
+        """Feed a definite answer in as an event, and forget the effect with it; else it is asked again."""
+        params: dict[str, Any] = {"number": outcome.number}
         if outcome.kind == "settled":
-            params = {
-                "number": outcome.number,
-                "amount": outcome.amount,
-                "currency": outcome.currency,
-                "proof": outcome.reference,
-            }
-            done["settled"] += self._try(effect.subject, "payout_settled", at, params, caller, outcome.occurred_at)
-        elif outcome.kind == "refused":
-            proof = outcome.reference or outcome.reason or "refused"
-            params = {"number": outcome.number, "proof": proof, "void": outcome.void or None}
-            done["refused"] += self._try(effect.subject, "payout_refused", at, params, caller, outcome.occurred_at)
+            params |= {"amount": outcome.amount, "currency": outcome.currency, "proof": outcome.reference}
         else:
-            self._ask_later(effect, now, at, done)
-            return
-        self.engine.write(lambda tx: tx.finish_effect(effect.id))
+            params |= {"proof": outcome.reference or outcome.reason or "refused", "void": outcome.void or None}
+        request = self._request(
+            effect.subject, f"payout_{outcome.kind}", at, params, channel=channel, occurred_at=outcome.occurred_at
+        )
+        try:
+            done[outcome.kind] += self.engine.write(lambda tx: self._take_in(tx, request, effect.id))
+        except _Pending:
+            log.warning("%s waits for the second of two persons", effect.subject)
 
-    def _ask_later(self, effect: EffectRow, now: datetime, at: datetime | None, done: Counter[str]) -> None:
-        ladder = self.engine.policy.ask_again_seconds
-        if effect.tries >= len(ladder):
-            done["handed_over"] += self._try(effect.subject, "handed_to_finance", at)
-            self.engine.write(lambda tx: tx.finish_effect(effect.id))
-            return
-        self._later(effect, now + timedelta(seconds=ladder[effect.tries]))
+    def _take_in(self, tx: Tx, request: Request, effect: EffectId | None = None) -> int:
+        """Store what a channel told; 1 where it was new. It is told again while a first of two persons stands."""
+        outcome = self.engine.carry(tx, request)
+        if isinstance(outcome, Refused) and any(item.code == "PROOF_PENDING" for item in outcome.blockers):
+            raise _Pending
+        if effect is not None:
+            tx.finish_effect(effect)
+        return int(not isinstance(outcome, Refused) and outcome.changed)
+
+    def _hand_over(self, tx: Tx, effect: EffectRow, at: datetime | None) -> Counter[str]:
+        held = tx.hold_effect(effect.id)
+        if held is None:
+            return Counter()
+        self.engine.carry(tx, self._request(effect.subject, "handed_to_finance", at), quiet=True)
+        tx.finish_effect(effect.id)
+        return Counter(handed_over=1)
 
     def _listen(self, now: datetime, at: datetime | None, done: Counter[str]) -> None:
         """Take in what the channels tell by themselves; each is acknowledged once it is stored."""
         for gateway in self.gateways.values():
             for told in gateway.notifications(now):
-                self._told(gateway.name, told, at, done)
-                gateway.acknowledge(told)
+                if self._told(gateway.name, told, at, done):
+                    gateway.acknowledge(told)
 
-    def _told(self, channel: str, told: Notification, at: datetime | None, done: Counter[str]) -> None:
+    def _told(self, channel: str, told: Notification, at: datetime | None, done: Counter[str]) -> bool:
+        """Store one notification; return whether it need not be told again."""
         payout = self.engine.read(lambda tx: tx.payout(told.number))
         if payout is None:
-            return
-        caller = Caller(role="channel", name=channel)
-        params: dict[str, Json] = {
-            "number": told.number,
-            "amount": told.amount,
-            "currency": told.currency,
-            "proof": told.reference,
-        }
-        if told.kind == "settled":
-            done["settled"] += self._try(payout.refund, "payout_settled", at, params, caller, told.occurred_at)
-        elif told.kind == "refused":
-            said = {"number": told.number, "proof": told.reference, "void": told.void or None}
-            done["refused"] += self._try(payout.refund, "payout_refused", at, said, caller, told.occurred_at)
+            log.error("%s told of %s, a number that is not ours (reference %s)", channel, told.number, told.reference)
+            return True
+        params: dict[str, Any] = {"number": told.number, "proof": told.reference}
+        if told.kind == "refused":
+            params["void"] = told.void or None
         else:
-            confirmed = self._case(payout.refund)["state"] == "paid_out.confirmed"
-            event = "late_reversal" if confirmed else "payout_reversed"
-            done["returned"] += self._try(payout.refund, event, at, params, caller, told.occurred_at)
+            params |= {"amount": told.amount, "currency": told.currency}
+        kind = "returned" if told.kind == "reversed" else told.kind
+        for event in (f"payout_{told.kind}", *(("late_reversal",) if told.kind == "reversed" else ())):
+            request = self._request(payout.refund, event, at, params, channel=channel, occurred_at=told.occurred_at)
+            if event == "late_reversal" and not self._ended_paid(payout.refund, told.number):
+                break
+            try:
+                done[kind] += self.engine.write(lambda tx, r=request: self._take_in(tx, r))  # type: ignore[misc]
+            except _Pending:
+                return False
+        return True
 
-    # what the steps share
+    def _ended_paid(self, refund: str, number: str) -> bool:
+        """Tell whether the refund was confirmed before the channel told that its payment came back."""
+        case = self.engine.read(lambda tx: tx.case(place_of(refund)[0], refund))
+        return (
+            case is not None
+            and case["state"] == "paid_out.confirmed"
+            and case["attempts"][number]["state"] == "settled"
+        )
 
-    def _case(self, refund: str) -> Case:
-        order_id, line = place_of(refund)
-
-        def read(tx: Tx) -> Case:
-            stored = tx.aggregate(order_id, line, lock=False)
-            assert stored is not None, "a payout number belongs to a refund"
-            return stored.aggregate.refunds[refund]
-
-        return self.engine.read(read)
-
-    def _blocked(self, refund: str, event: str, at: datetime | None) -> tuple[Blocker, ...]:
-        """Return what blocks the system now, asked without leaving a trace."""
-        order_id, line = place_of(refund)
-
-        def read(tx: Tx) -> tuple[Blocker, ...]:
-            stored = tx.aggregate(order_id, line, lock=False)
-            assert stored is not None, "what is owed is owed to a refund"
-            return blocked(
-                stored.aggregate,
-                refund,
-                event,
-                _SYSTEM_ACTOR,
-                _payment_facts(tx, stored.aggregate, lock=False),
-                rules=self.engine.rules(tx, stored.aggregate),
-                now=self.engine.time(tx, at),
-            )
-
-        return self.engine.read(read)
-
-    def _try(
+    def _request(
         self,
         refund: str,
         event: str,
         at: datetime | None,
         params: Mapping[str, Any] | None = None,
-        caller: Caller = SYSTEM,
+        *,
+        channel: str | None = None,
         occurred_at: datetime | None = None,
-    ) -> int:
-        """Carry out an act of the system or the channel; 0 where others were first and it is refused now."""
+    ) -> Request:
         order_id, line = place_of(refund)
-        request = Request(
+        return Request(
             event=event,
-            caller=caller,
+            caller=SYSTEM if channel is None else Caller(role="channel", name=channel),
             order_id=order_id,
             line=line,
             refund=refund,
             at=at,
             occurred_at=occurred_at,
-            params={name: value for name, value in (params or {}).items() if value is not None},
+            params=given(params),
         )
-        facts = _locked_payment_facts if event == "dispatch_payout" else None
-        try:
-            answer: Answer = self.engine.move(request, facts)
-        except Refused:
-            return 0  # recorded in the refund's chain with every blocker
-        return int(answer.changed)
+
+
+class _Pending(Exception):
+    """Say that a fact of the channel must wait for the second of two persons; nothing was stored."""
+
+
+def _held(tx: Tx, effect: EffectRow) -> EffectRow | None:
+    """Hold an effect that nobody has tried since it was read."""
+    held = tx.hold_effect(effect.id)
+    return held if held is not None and held.tries == effect.tries else None
 
 
 def _ask(gateway: Gateway, order: PayoutOrder) -> Outcome:
@@ -228,11 +278,8 @@ def _ask(gateway: Gateway, order: PayoutOrder) -> Outcome:
     return gateway.send(order) if outcome.kind == "refused" and not outcome.void else outcome
 
 
-def _payment_facts(tx: Tx, aggregate: Aggregate, *, lock: bool) -> dict[str, Json]:
-    facts = tx.payment_facts(aggregate.line["payment_no"], lock=lock)
+def _payment_facts(tx: Tx, aggregate: Aggregate) -> dict[str, Json]:
+    """Return what was sent on the payment so far; nobody else sends on it until the transaction ends."""
+    facts = tx.payment_facts(aggregate.line["payment_no"], lock=True)
     last = facts.last_dispatched_at
     return {"payment_count": facts.count, "last_dispatched_at": times.text(last) if last else None}
-
-
-def _locked_payment_facts(tx: Tx, aggregate: Aggregate) -> dict[str, Json]:
-    return _payment_facts(tx, aggregate, lock=True)

@@ -18,6 +18,7 @@ _PAYOUT = table_of(Payout)
 _EFFECT_KEY = {"order_id": "at_order", "id": "at_id"}
 
 DELETE_EFFECT = delete(_EFFECT).where(_EFFECT.c.order_id == bindparam("at_order"), _EFFECT.c.id == bindparam("at_id"))
+HOLD_EFFECT = select_where(PendingEffect, "order_id", "id").with_for_update(skip_locked=True)
 POSTPONE_EFFECT = update_where(PendingEffect, _EFFECT_KEY, ("tries", "next_try_at"))
 READ_PAYOUT = select_where(Payout, "number")
 READ_TO_ASK = (
@@ -44,6 +45,11 @@ class Effects:
         if before is not None:
             asked = asked.where(_EFFECT.c.next_try_at <= bindparam("before", times.text(before), type_=Moment()))
         return [_effect_of(row) for row in self.session.ask(asked)]
+
+    def hold_effect(self, effect: EffectId) -> EffectRow | None:
+        """Hold one effect until the transaction ends; None where it has left or somebody else holds it."""
+        rows = self.session.rows(HOLD_EFFECT, order_id=effect.order_id, id=effect.number)
+        return _effect_of(rows[0]) if rows else None
 
     def finish_effect(self, effect: EffectId) -> bool:
         """Forget an effect that has left; False when somebody else did."""

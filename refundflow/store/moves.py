@@ -26,6 +26,7 @@ _REFUND_KEY = {"order_id": "at_order", "id": "at_id", "version": "at_version"}
 READ_CLOCK = select(func.clock_timestamp())
 READ_LINE = select_where(OrderLine, "order_id", "line")
 LOCK_LINE = select_where(OrderLine, "order_id", "line", lock=True)
+TAKE_LINE = select_where(OrderLine, "order_id", "line").with_for_update(skip_locked=True)
 READ_REFUNDS = select_where(Refund, "order_id", "line")
 READ_LINES_OF = select(_LINE.c.line).where(_LINE.c.order_id == bindparam("order_id")).order_by(_LINE.c.line)
 INSERT_LINE = insert_row(OrderLine)
@@ -89,14 +90,18 @@ class Moves:
     session: Session
     clock: datetime | None = None  # the server's, read with the newest lock
 
-    def aggregate(self, order_id: str, line: str, *, lock: bool) -> Stored | None:
+    def aggregate(self, order_id: str, line: str, *, lock: bool, wait: bool = True) -> Stored | None:
         """Return an order line with its ledger and refunds (in order of number), None where there is none.
 
-        `lock` keeps every other writer off the line until the transaction ends.
+        `lock` keeps every other writer off the line until the transaction ends; without `wait` a line that
+        another writer holds is None too.
         """
         place = {"order_id": order_id, "line": line}
         # the second statement sees what was committed while the first waited for the lock, and so does the clock
-        questions = [Question(LOCK_LINE if lock else READ_LINE, place), Question(READ_REFUNDS, place)]
+        questions = [
+            Question((LOCK_LINE if wait else TAKE_LINE) if lock else READ_LINE, place),
+            Question(READ_REFUNDS, place),
+        ]
         if lock and self.session.dialect == "postgresql":
             questions.append(Question(READ_CLOCK, {}))
         found, rows, *clock = self.session.gather(questions)

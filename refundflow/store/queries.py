@@ -10,13 +10,14 @@ from sqlalchemy import Column, ColumnElement, Integer, Select, bindparam, false,
 from refundflow.store.connections import Session
 from refundflow.store.rows import PaymentFacts
 from refundflow.store.values import moment
-from refundflow.tables import Moment, OrderLine, Payout, Refund, table_of
+from refundflow.tables import Moment, OrderLine, Payout, PendingEffect, Refund, table_of
 from states import times
 from states.case import Case, Line
 
 _REFUND = table_of(Refund)
 _LINE = table_of(OrderLine)
 _PAYOUT = table_of(Payout)
+_EFFECT = table_of(PendingEffect)
 _BEFORE = bindparam("before", type_=Moment())
 _PAGE = bindparam("page", type_=Integer())
 
@@ -32,6 +33,8 @@ READ_WARNINGS = (
     .order_by(_REFUND.c.next_warn_at, _REFUND.c.id)
     .limit(_PAGE)
 )
+FIRST_DUE = select(func.min(_REFUND.c.next_due_at)).where(_REFUND.c.next_due_at.is_not(None))
+FIRST_WARNING = select(func.min(_REFUND.c.next_warn_at)).where(_REFUND.c.next_warn_at.is_not(None))
 # A transfer by hand is made on no channel, so that its rules do not count it.
 _ON_CHANNEL = (_PAYOUT.c.payment_no == bindparam("payment_no")) & (_PAYOUT.c.channel != "bank_manual")
 READ_PAYMENT = select(func.count(), func.max(_PAYOUT.c.dispatched_at)).where(
@@ -65,6 +68,13 @@ class Queries:
     def warnings(self, before: datetime, limit: int) -> list[str]:
         """Return the refunds with a warning to give at `before` or earlier, the oldest first."""
         return [row[0] for row in self.session.rows(READ_WARNINGS, before=times.text(before), page=limit)]
+
+    def next_work_at(self, kinds: Sequence[str]) -> datetime | None:
+        """Return the first moment of a lapse, a warning, or a try of an effect of `kinds`; None: nothing is open."""
+        moments = [self.session.one(statement) for statement in (FIRST_DUE, FIRST_WARNING)]
+        effect = select(func.min(_EFFECT.c.next_try_at)).where(_EFFECT.c.kind.in_(kinds))
+        moments += self.session.ask(effect)
+        return min((at for row in moments if row and (at := moment(row[0])) is not None), default=None)
 
     def case(self, order_id: str, refund_id: str) -> Case | None:
         """Return one refund as stored."""
