@@ -2,7 +2,9 @@
 
 import fcntl
 import os
+import select
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -17,7 +19,9 @@ from refundflow.store.statements import DialectName, compiled, compiled_once
 
 Row = Sequence[Any]
 Connection = Any  # sqlite3.Connection or psycopg.Connection: both have execute(text, values) → cursor
-WAIT_SECONDS = 10.0  # for a lock, before a writer gives up as busy
+# Short beside a move, so that whoever waits is as likely to be next as the one who just wrote.
+_LOOK_AGAIN_SECONDS = 0.0002
+_BUSY = "the lock of the writers did not come free"
 
 
 class Conflict(Exception):
@@ -125,7 +129,7 @@ class Database(Protocol):
         ...
 
     def broken(self, connection: Connection) -> bool:
-        """Tell whether the connection is of no more use."""
+        """Tell whether a connection that is in no transaction is of no more use."""
         ...
 
 
@@ -134,14 +138,15 @@ class SqliteDatabase:
 
     dialect: DialectName = "sqlite"
 
-    def __init__(self, url: URL) -> None:
-        self._path = str(url.database)
+    def __init__(self, url: URL, wait_seconds: float) -> None:
+        self._path, self._wait_seconds = str(url.database), wait_seconds
+        self._turn = threading.Lock()
 
     def connect(self) -> sqlite3.Connection:
         """Open the file; it must exist."""
         connection = sqlite3.connect(
             f"file:{_quoted(self._path)}?mode=rw",
-            uri=True, isolation_level=None, check_same_thread=False, timeout=WAIT_SECONDS, cached_statements=256,
+            uri=True, isolation_level=None, check_same_thread=False, timeout=self._wait_seconds, cached_statements=256,
         )  # fmt: skip
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -175,12 +180,17 @@ class SqliteDatabase:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Hold the writers' lock: SQLite alone lets some of several processes wait for seconds."""
-        lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        if not self._turn.acquire(timeout=self._wait_seconds):
+            raise Conflict("busy", _BUSY)
         try:
-            _acquire(lock)
-            yield
+            lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                _acquire(lock, self._wait_seconds)
+                yield
+            finally:
+                os.close(lock)
         finally:
-            os.close(lock)
+            self._turn.release()
 
     def conflict(self, problem: BaseException) -> Conflict | None:
         """Read a locked file as busy, a key that exists as changed."""
@@ -204,12 +214,13 @@ class PostgresDatabase:
 
     dialect: DialectName = "postgresql"
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, wait_seconds: float) -> None:
         try:
             import psycopg
         except ImportError as problem:
             raise Misconfigured("PostgreSQL needs the extra: pip install 'refundflow[postgres]'") from problem
         self._driver = psycopg
+        self._lock_timeout = f"SET lock_timeout = {int(wait_seconds * 1000)}"
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
         again = psycopg.errors
         self._changed = (again.SerializationFailure, again.DeadlockDetected, again.UniqueViolation)
@@ -217,7 +228,7 @@ class PostgresDatabase:
     def connect(self) -> Connection:
         """Open a connection that commits every statement by itself until a transaction begins."""
         connection = self._driver.connect(self._conninfo, autocommit=True)
-        connection.execute(f"SET lock_timeout = {int(WAIT_SECONDS * 1000)}")
+        connection.execute(self._lock_timeout)
         return connection
 
     @contextmanager
@@ -246,25 +257,25 @@ class PostgresDatabase:
         return None
 
     def broken(self, connection: Connection) -> bool:
-        """Tell whether the server is gone from it."""
-        return bool(connection.closed)
+        """Tell whether the server has gone: on an idle connection it has nothing else to say."""
+        return bool(connection.closed) or bool(select.select([connection.fileno()], [], [], 0)[0])
 
 
-def database_of(url: URL) -> Database:
-    """Choose the kind of database by the URL."""
-    return SqliteDatabase(url) if url.get_backend_name() == "sqlite" else PostgresDatabase(url)
+def database_of(url: URL, wait_seconds: float) -> Database:
+    """Choose the kind of database by the URL; a writer that waits longer for a lock gives up as busy."""
+    kind = SqliteDatabase if url.get_backend_name() == "sqlite" else PostgresDatabase
+    return kind(url, wait_seconds)
 
 
-def _acquire(lock: int) -> None:
-    """Take the lock, at most after `WAIT_SECONDS`."""
-    end = time.monotonic() + WAIT_SECONDS
+def _acquire(lock: int, wait_seconds: float) -> None:
+    end = time.monotonic() + wait_seconds
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as problem:
             if time.monotonic() > end:
-                raise Conflict("busy", "the lock of the writers did not come free") from problem
-            time.sleep(0.0005)
+                raise Conflict("busy", _BUSY) from problem
+            time.sleep(_LOOK_AGAIN_SECONDS)
         else:
             return
 

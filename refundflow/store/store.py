@@ -26,6 +26,7 @@ from refundflow.store.values import moment
 
 POOL_SIZE = 8
 POOL_OVERFLOW = 24
+WAIT_SECONDS = 10.0
 # Known to everybody, so that two rehearsals of the same story have equal histories.
 REHEARSAL_SECRET = hashlib.sha256(b"refundflow rehearsal").digest()
 
@@ -78,20 +79,20 @@ class Store:
         return store._opened()
 
     @classmethod
-    def open(cls, url: str) -> Self:
-        """Open a database that was made ready.
+    def open(cls, url: str, *, wait_seconds: float = WAIT_SECONDS) -> Self:
+        """Open a database that was made ready; writers wait so long for a lock, then there is a conflict.
 
         Raises:
             NotInitialised: it was not, or its schema is older than this version.
             SchemaTooNew: the database was made by a newer version.
         """
         migrations.require_current(url)
-        return cls._connected(url)._opened()
+        return cls._connected(url, wait_seconds)._opened()
 
     @classmethod
-    def _connected(cls, url: str) -> Self:
+    def _connected(cls, url: str, wait_seconds: float = WAIT_SECONDS) -> Self:
         parsed = migrations.parse(url)
-        return cls(parsed, database_of(parsed))
+        return cls(parsed, database_of(parsed, wait_seconds))
 
     def _opened(self) -> Self:
         with self.read() as tx:
@@ -135,6 +136,9 @@ class Store:
     @contextmanager
     def _transaction(self, *, write: bool) -> Iterator[Tx]:
         held = self._pool.connect()
+        while self._database.broken(held.driver_connection):
+            held.invalidate()
+            held = self._pool.connect()
         try:
             with self._database.transaction(held.driver_connection, write=write) as session:
                 yield Tx(session)

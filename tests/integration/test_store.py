@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
-from refundflow import errors
+from refundflow import errors, migrations
 from refundflow.store import Conflict, StaffRow, Store, Tx
 from refundflow.vault import Vault
 from states import times
@@ -126,6 +127,23 @@ def test_an_error_passed_over_is_not_committed(postgres_databases: Databases) ->
             twice(tx)
         with store.read() as tx:
             assert tx.aggregate(ORDER, "1", lock=False) is None
+
+
+def test_a_server_that_came_back_is_used_again(postgres_databases: Databases) -> None:
+    """Connections that the server ended while they were idle are replaced before the next move."""
+    url = postgres_databases.copy_of("store", prepare)
+    with Store.open(url) as store:
+        with store.write() as tx:
+            register(tx)
+        with migrations.connect(url) as connection:
+            connection.execute(text(END_OTHERS))
+        with store.write() as tx:
+            submit(tx)
+
+
+END_OTHERS = """
+    SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()"""
 
 
 def test_a_read_cannot_write(held: Store) -> None:
