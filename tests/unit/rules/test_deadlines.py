@@ -36,6 +36,8 @@ ROWS: dict[str, tuple[Callable[[], Story], str, str, str]] = {
     ),
 }  # fmt: skip
 NAMES = sorted(ROWS)
+ONE_DAY = ("phone_topup", "game_card", "game_topup", "game_item", "gift_card")
+TWO_DAYS = ("membership", "software_licence", "software_account", "other")
 
 
 def test_every_deadline_has_its_row_here() -> None:
@@ -92,11 +94,8 @@ def test_at_due_it_lapses_with_its_due_moment_as_effective_time(name: str, late:
 @pytest.mark.parametrize(
     ("product", "due"),
     [
-        *(
-            (product, "2026-11-04 00:00")
-            for product in ("phone_topup", "game_card", "game_topup", "game_item", "gift_card")
-        ),
-        *((product, "2026-11-05 00:00") for product in ("membership", "software_licence", "software_account", "other")),
+        *((product, "2026-11-04 00:00") for product in ONE_DAY),
+        *((product, "2026-11-05 00:00") for product in TWO_DAYS),
         ("virtual_hosting", "2026-11-06 00:00"),
     ],
 )
@@ -127,7 +126,7 @@ def test_a_flag_set_later_changes_no_length() -> None:
         ("2026-11-07 00:00", "2026-11-11 00:00"),  # Saturday's 00:00 belongs to Saturday
         ("2026-09-30 12:00", "2026-10-10 00:00"),  # the holidays of October: Thursday 8, Friday 9
         ("2026-10-08 12:00", "2026-10-11 00:00"),  # Saturday 10 October is worked instead
-        ("2026-12-31 12:00", "2027-01-06 00:00"),  # beyond coverage Monday to Friday count
+        ("2026-12-31 12:00", "2027-01-05 00:00"),  # beyond coverage Monday to Friday count
     ],
 )
 def test_working_days_follow_the_calendar(start: str, due: str) -> None:
