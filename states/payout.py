@@ -156,7 +156,7 @@ def refusal_known(turn: Turn) -> int | None:
 
 
 def _voidable(turn: Turn) -> Iterable[Blocker]:
-    if not turn.asked("number"):
+    if not turn.asked("number") and turn.case["attempts"]:
         return
     number = turn.given("number")
     item = turn.case["attempts"].get(str(number))
