@@ -29,7 +29,7 @@ OTHER_WORDS = {
 
 def commands(group: Any = None, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yield every command with the words that call it."""
-    found = group or get_command(application())
+    found: Any = group or get_command(application())
     for name, command in found.commands.items():
         words = f"{path} {name}".strip()
         if hasattr(command, "commands"):

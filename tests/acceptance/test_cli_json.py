@@ -1,0 +1,106 @@
+"""The documented keys of every JSON document that a command prints, against golden files.
+
+Run with ``UPDATE_GOLDEN=1`` to write the golden files anew after a change that is meant.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.desk import Desk
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "json"
+# Objects that are keyed by what callers name: ids, codes, events.
+FREE = ("blocked", "chargebacks", "params", "texts", "ledger", "money", "content")
+
+
+def keys(value: Any, name: str = "") -> Any:
+    """Return the shape of a document: its keys, and the shape of the first item of each list."""
+    if isinstance(value, dict) and name not in FREE:
+        return {key: keys(item, key) for key, item in sorted(value.items())}
+    if isinstance(value, list) and value and isinstance(value[0], dict | list):
+        return [keys(value[0])]
+    return "…"
+
+
+def same_keys(name: str, document: Any) -> None:
+    """Compare the shape of a document with its golden file."""
+    path = GOLDEN / f"{name}.json"
+    shape = json.dumps(keys(document), ensure_ascii=False, indent=1) + "\n"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(shape, encoding="utf-8")
+    assert shape == path.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def told(desk: Desk) -> Desk:
+    """Give a desk with one refund that has evidence, offers, a payout and firsts behind it."""
+    shot = desk.file("shot.txt", "broken")
+    desk.text(f"submit A3 --reason CANNOT_LOG_IN --evidence screenshot={shot} --note 'It fails.' --as buyer:b-18")
+    desk.text("begin-review A3-1-1 --as agent:li")
+    desk.text("offer A3-1-1 --amount 15000 --compensation 100 --message 'Half.' --as agent:li")
+    desk.text("accept-offer A3-1-1 --offer 1 --as buyer:b-18")
+    desk.text("worker --once --at 2026-03-03T09:01:00+08:00")
+    return desk
+
+
+def test_a_refund(told: Desk) -> None:
+    """A refund has the documented keys, wherever it is printed."""
+    shown = told.json("show A3-1-1 --as agent:li")
+
+    same_keys("refund", shown)
+    assert told.json("confirm-receipt A3-1-1 --as buyer:b-18").keys() == shown.keys()
+    needed = {
+        "id", "order_id", "line", "phase", "state", "reason", "currency", "claimed_minor", "approved_minor", "deadline",
+        "seq", "allowed",
+    }  # fmt: skip
+    assert needed <= shown.keys()
+    assert {"name", "due_at", "event"} <= shown["deadline"].keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("history", "history A3-1-1 --as auditor:sun"),
+        ("history_line", "history A3/1 --as auditor:sun"),
+        ("list", "list --as agent:li"),
+        ("queue", "queue --as agent:li"),
+        ("explain", "explain A3-1-1 --as agent:li"),
+        ("check", "check A1 --reason OTHER --as buyer:b-17"),
+        ("line", "record-usage A1 --usage unused --as service:shop"),
+        ("staff", "staff add li --role agent --as supervisor:zhao"),
+        ("verification", "audit verify"),
+        ("work", "worker --once"),
+        ("chart", "chart"),
+        ("policy", "policy show"),
+        ("calendar", "calendar show --year 2026"),
+    ],
+)
+def test_every_other_document(told: Desk, name: str, command: str) -> None:
+    """Every document that a command prints has the documented keys."""
+    same_keys(name, told.json(command))
+
+
+def test_errors(told: Desk) -> None:
+    """Every error has code, message, blockers and possible; each blocker its code and until."""
+    refusal = told.refused("approve A3-1-1 --as agent:li", 3)
+    missing = told.refused("show A9-1-1 --as agent:li", 5)
+    usage = told.refused("show", 2)
+
+    same_keys("refusal", refusal)
+    for error in (refusal, missing, usage):
+        assert {"code", "message", "blockers", "possible"} <= error.keys()
+    assert all({"code", "until"} <= blocker.keys() for blocker in refusal["blockers"])
+
+
+def test_an_export_tells_what_it_wrote(told: Desk) -> None:
+    """An export writes every entry, and says how many."""
+    path = told.folder / "entries.jsonl"
+
+    written = told.json(f"audit export --format jsonl --output {path} --as auditor:sun")
+
+    assert written["entries"] == len(path.read_text(encoding="utf-8").splitlines()) > 0
