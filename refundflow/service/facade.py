@@ -1,5 +1,6 @@
 """`Refunds`: connect to a database and drive refunds; thin, typed, safe for threads."""
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
@@ -70,6 +71,15 @@ class Refunds(ReviewActs, PayoutActs, LineActs, Queries, Staff, SystemWork):
     def policy(self) -> Policy:
         """Return the policy that is pinned at submit."""
         return self.engine.policy
+
+    @property
+    def dialect(self) -> str:
+        """Return the kind of database: sqlite or postgresql."""
+        return self.engine.store.dialect
+
+    def wait_for_work(self, seconds: float, stop: threading.Event) -> None:
+        """Return when a commit has brought work (PostgreSQL), `stop` is set, or the time is over."""
+        self.engine.store.news.wait(seconds, stop)
 
     def close(self) -> None:
         """Close the connections."""

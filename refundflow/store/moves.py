@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, func, select, update
 
 from refundflow.store.connections import Question, Session, Step
 from refundflow.store.documents import canonical_text
+from refundflow.store.news import TELL
 from refundflow.store.rows import Json, Sealed, Stored
 from refundflow.store.statements import insert_or, insert_row, select_where, update_where
 from refundflow.store.values import moment, written
@@ -16,6 +17,7 @@ from refundflow.tables import OrderLine, Payout, PendingEffect, Refund, Transiti
 from states import times
 from states.case import Aggregate, Case, Decision, Effect, Ledger, Line, line_subject, refund_place
 
+URGENT = ("system_act", "payout")  # a commit that brings one wakes the workers: money waits for them
 _LINE = table_of(OrderLine)
 _REFUND = table_of(Refund)
 _LINE_COLUMNS = tuple(column.name for column in _LINE.c)
@@ -142,6 +144,8 @@ class Moves:
         steps += _payout_steps(after, records)
         if decision.effects:
             steps += _effect_steps(order_id, decision.effects, records[-1].recorded_at)
+        if self.session.dialect == "postgresql" and any(effect.kind in URGENT for effect in decision.effects):
+            steps.append(Step(TELL, {}))
         self.session.batch(steps)
 
     def add_effects(self, order_id: str, effects: Sequence[Effect], recorded_at: datetime) -> None:

@@ -17,6 +17,7 @@ from refundflow.store.connections import Database, Session, database_of
 from refundflow.store.effects import Effects
 from refundflow.store.entries import Entries
 from refundflow.store.moves import READ_CLOCK, Moves
+from refundflow.store.news import News
 from refundflow.store.people import People
 from refundflow.store.queries import Queries
 from refundflow.store.registers import Registers
@@ -53,6 +54,7 @@ class Store:
     def __init__(self, url: URL, database: Database) -> None:
         self._database = database
         self._pool = QueuePool(database.connect, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW, reset_on_return=None)
+        self.news = News(database)
         self.url = url.render_as_string(hide_password=True)
         self.dialect: DialectName = database.dialect
         self.rehearsal = False
@@ -105,6 +107,7 @@ class Store:
 
     def close(self) -> None:
         """Close all connections that are not in use."""
+        self.news.close()
         self._pool.dispose()
 
     def __enter__(self) -> Self:

@@ -1,0 +1,53 @@
+"""News: a commit that brings work wakes the workers of all hosts, where the database can tell it."""
+
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy import func, literal_column, select
+
+from refundflow.store.connections import Database
+
+CHANNEL = "refundflow"
+TELL = select(func.pg_notify(literal_column(f"'{CHANNEL}'"), literal_column("''")))
+_LOOK_UP = 0.5  # seconds after which a listener looks whether it is to stop
+
+
+class News:
+    """Waits for news of work; on SQLite, which tells nothing, it only waits."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._ears: Any = None
+
+    def wait(self, seconds: float, stop: threading.Event) -> None:
+        """Return when work was announced, `stop` is set, or the time is over."""
+        if self._database.dialect == "sqlite":
+            stop.wait(seconds)
+            return
+        import psycopg
+
+        end = time.monotonic() + seconds
+        try:
+            ears = self._listening()
+            while not stop.is_set() and (left := end - time.monotonic()) > 0:
+                if next(ears.notifies(timeout=min(left, _LOOK_UP), stop_after=1), None) is not None:
+                    return
+        except psycopg.OperationalError:
+            # The server is gone for now; who works next finds out and says so.
+            self.close()
+            stop.wait(min(_LOOK_UP, seconds))
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._ears is not None:
+            with suppress(OSError):
+                self._ears.close()
+            self._ears = None
+
+    def _listening(self) -> Any:
+        if self._ears is None:
+            self._ears = self._database.connect()
+            self._ears.execute(f"LISTEN {CHANNEL}")
+        return self._ears
