@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from refundflow.audit.replay import Finding, Replayed
-from refundflow.store import REGISTER_ORDER, StoredEntry, Tx, line_columns, refund_columns, written
+from refundflow.store import REGISTER_ORDER, StaffRow, StoredEntry, Tx, line_columns, refund_columns, written
 from states.case import Ledger, line_subject
 
 Json = Any
@@ -44,6 +44,7 @@ def verify(tx: Tx, *, progress: Callable[[int], None] | None = None) -> Verified
 def _findings(tx: Tx, walked: Callable[[int], None]) -> Iterator[Finding]:
     entries = _Reader(tx.scan_entries())
     lines, refunds, payouts = _Reader(tx.scan_lines()), _Reader(tx.scan_refunds()), _Reader(tx.scan_payouts())
+    people = Replayed("staff")
     while orders := [reader.order for reader in (entries, lines, refunds, payouts) if reader.order is not None]:
         order_id = min(orders)
         chains = {}
@@ -52,7 +53,11 @@ def _findings(tx: Tx, walked: Callable[[int], None]) -> Iterator[Finding]:
             for entry in chain:
                 yield from replayed.add(entry)
             walked(replayed.count)
+        if order_id == REGISTER_ORDER:
+            people = chains.get("staff", people)
+            continue
         yield from _rows_agree(chains, order_id, lines.take(order_id), refunds.take(order_id), payouts.take(order_id))
+    yield from _staff_agrees(people, tx.staff_list())
 
 
 class _Reader:
@@ -101,8 +106,7 @@ def _rows_agree(
         yield from _row_agrees(chain, row, partial(line_columns, ledger=Ledger(**ledger)))
     yield from (Finding(line_subject(order_id, line), 0, "refunds of a line that has no row") for line in ledgers)
     yield from _payouts_agree(cases, payouts)
-    if order_id != REGISTER_ORDER:
-        yield from (Finding(subject, 0, "a chain without a row") for subject in chains)
+    yield from (Finding(subject, 0, "a chain without a row") for subject in chains)
 
 
 def _add(ledger: dict[str, int], changes: Mapping[str, int]) -> None:
@@ -126,6 +130,17 @@ def _row_agrees(
         stored = written(row[name]) if name.endswith("_at") else row[name]
         if stored != value:
             yield Finding(chain.subject, 0, f"the stored {name} is not what the entries say")
+
+
+def _staff_agrees(chain: Replayed, rows: Iterable[StaffRow]) -> Iterator[Finding]:
+    """Compare the registered persons with the chain of the register."""
+    told = {name: said for name, said in chain.document.items() if isinstance(said, dict)}
+    for row in rows:
+        said = told.pop(row.name, None)
+        stored = {**row.document, "roles": list(row.roles), "active": row.active}
+        if said is None or any(stored.get(name) != value for name, value in said.items()):
+            yield Finding(chain.subject, 0, f"the person {row.name} is not what the entries say")
+    yield from (Finding(chain.subject, 0, f"the person {name} has no row") for name in told)
 
 
 def _payouts_agree(cases: Mapping[str, Replayed], payouts: Iterable[dict[str, Any]]) -> Iterator[Finding]:

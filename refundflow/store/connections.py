@@ -227,7 +227,10 @@ class PostgresDatabase:
 
     def connect(self) -> Connection:
         """Open a connection that commits every statement by itself until a transaction begins."""
-        connection = self._driver.connect(self._conninfo, autocommit=True)
+        try:
+            connection = self._driver.connect(self._conninfo, autocommit=True)
+        except self._driver.OperationalError as problem:
+            raise Conflict("busy", f"the server does not take a connection: {problem}") from problem
         connection.execute(self._lock_timeout)
         return connection
 
@@ -235,14 +238,17 @@ class PostgresDatabase:
     def transaction(self, connection: Connection, *, write: bool) -> Iterator[Session]:
         """Run one transaction: committed at the end, rolled back by an exception."""
         kind = "READ COMMITTED READ WRITE" if write else "REPEATABLE READ READ ONLY"
+        ended = None
         try:
             with connection.pipeline() as pipeline:
                 connection.execute(f"BEGIN ISOLATION LEVEL {kind}")
                 yield PipelinedSession(connection, pipeline)
                 ended = connection.execute("COMMIT")
-        except BaseException:
+        except BaseException as problem:
             if not connection.closed:
                 connection.rollback()
+            elif ended is None and isinstance(problem, self._driver.OperationalError):
+                raise Conflict("busy", f"the server went away before anything was committed: {problem}") from problem
             raise
         if ended.statusmessage != "COMMIT":
             # PostgreSQL answers so, without an error, when one inside the transaction was passed over

@@ -135,10 +135,33 @@ def test_a_server_that_came_back_is_used_again(postgres_databases: Databases) ->
     with Store.open(url) as store:
         with store.write() as tx:
             register(tx)
-        with migrations.connect(url) as connection:
-            connection.execute(text(END_OTHERS))
+        end_others(url)
         with store.write() as tx:
             submit(tx)
+
+
+def test_a_server_that_goes_away_in_a_move_is_a_conflict(postgres_databases: Databases) -> None:
+    """Nothing was committed, so the whole move may be tried again."""
+    url = postgres_databases.copy_of("store", prepare)
+    with Store.open(url) as store:
+        with pytest.raises(Conflict) as raised, store.write() as tx:
+            interrupted(tx, url)
+        with store.write() as tx:
+            register(tx)
+    assert raised.value.reason == "busy"
+
+
+def interrupted(tx: Tx, url: str) -> None:
+    """Register a line while the server goes away."""
+    tx.staff_list()
+    end_others(url)
+    register(tx)
+
+
+def end_others(url: str) -> None:
+    """End all connections to a database but one's own."""
+    with migrations.connect(url) as connection:
+        connection.execute(text(END_OTHERS))
 
 
 END_OTHERS = """
