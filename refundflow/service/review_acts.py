@@ -9,6 +9,7 @@ from refundflow.service.base import By, Facade, Facts, given
 from refundflow.service.callers import parse_caller
 from refundflow.service.engine import Request
 from refundflow.store import Tx
+from refundflow.vault import Vault
 from states.case import Aggregate, Json
 
 
@@ -185,6 +186,7 @@ class ReviewActs(Facade):
 
     def assign(self, refund_id: str, *, to: str, **by: Unpack[By]) -> values.Refund:
         """Route the work to a registered person; it locks nothing."""
+        named = self.engine.read(lambda tx: _person(tx, to, self.engine.vault))
 
         def facts(tx: Tx, aggregate: Aggregate) -> Mapping[str, Json]:
             row, owner = tx.staff(to), tx.buyer(aggregate.line["buyer"])
@@ -193,7 +195,7 @@ class ReviewActs(Facade):
                 "assignee_is_claimant": owner is not None and self.engine.vault.buyer_lookup(to) == owner.lookup,
             }
 
-        return self._act(refund_id, "assign", params={"to": to}, facts=facts, **by)
+        return self._act(refund_id, "assign", params={"to": named}, facts=facts, **by)
 
     def flag_risk(self, refund_id: str, *, flag: str, message: str | None = None, **by: Unpack[By]) -> values.Refund:
         """Flag a risk: it stops assisted review and changes no length."""
@@ -222,3 +224,9 @@ class ReviewActs(Facade):
             params={"days": days, "deadline": deadline},
             texts={"message": message},
         )
+
+
+def _person(tx: Tx, name: str, vault: Vault) -> str:
+    """Return how an entry may call a person: a buyer who is no member of staff by his reference only."""
+    buyer = tx.buyer_by_lookup(vault.buyer_lookup(name))
+    return name if buyer is None or tx.staff(name) is not None else buyer.ref

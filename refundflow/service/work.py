@@ -40,7 +40,7 @@ class SystemWork(Facade):
         self._warn(at, done)
         self._listen(now, at, done)
         tried: set[EffectId] = set()
-        while effects := self._waiting(now, tried):
+        while effects := self._waiting(at, tried):
             for effect in effects:
                 tried.add(effect.id)
                 self._owe(effect, at, done) if effect.kind == "system_act" else self._send(effect, at, done)
@@ -98,9 +98,13 @@ class SystemWork(Facade):
         tx.mark_warned(refund, now)
         return 1
 
-    def _waiting(self, now: datetime, tried: set[EffectId]) -> list[EffectRow]:
-        waiting = self.engine.read(lambda tx: tx.effects(BATCH + len(tried), kinds=SYSTEM_KINDS, before=now))
-        return [effect for effect in waiting if effect.id not in tried]
+    def _waiting(self, at: datetime | None, tried: set[EffectId]) -> list[EffectRow]:
+        """Return what is to be done by now, what this round itself has brought about included."""
+
+        def read(tx: Tx) -> list[EffectRow]:
+            return tx.effects(BATCH + len(tried), kinds=SYSTEM_KINDS, before=self.engine.time_to_read(tx, at))
+
+        return [effect for effect in self.engine.read(read) if effect.id not in tried]
 
     def _owe(self, effect: EffectRow, at: datetime | None, done: Counter[str]) -> None:
         """Do what the system owes a refund in the transaction that takes it off the list."""
@@ -161,6 +165,9 @@ class SystemWork(Facade):
         """Write down when to ask again, and return how often was tried before; None: it is somebody else's now."""
         held, now = _held(tx, effect), self.engine.time(tx, at)
         if held is None:
+            return None
+        if not _in_flight(tx, effect):
+            tx.finish_effect(effect.id)
             return None
         ladder = self.engine.policy.ask_again_seconds
         wait = timedelta(seconds=ladder[min(held.tries, len(ladder) - 1)]) if known else LOOK_AGAIN
@@ -270,6 +277,12 @@ def _held(tx: Tx, effect: EffectRow) -> EffectRow | None:
     """Hold an effect that nobody has tried since it was read."""
     held = tx.hold_effect(effect.id)
     return held if held is not None and held.tries == effect.tries else None
+
+
+def _in_flight(tx: Tx, effect: EffectRow) -> bool:
+    """Tell whether the number may still be sent: one that was settled, refused or given up since never is."""
+    case = tx.case(place_of(effect.subject)[0], effect.subject)
+    return case is not None and case["attempts"][effect.params["number"]]["state"] == "open"
 
 
 def _ask(gateway: Gateway, order: PayoutOrder) -> Outcome:
