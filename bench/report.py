@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.measure import Result
+from refundflow import __version__
 
 _HEAD = (
     "database", "move", "rows", "by hand, ms", "refundflow, ms", "ratio", "CPU by hand, ms", "CPU refundflow, ms",
@@ -53,7 +54,7 @@ def _cells(result: Result) -> tuple[str, ...]:
 def machine(pairs: int, postgres: str | None) -> str:
     """Write what it was measured on, and how often."""
     versions = [
-        f"Python {platform.python_version()}", f"refundflow {version('refundflow')}",
+        f"Python {platform.python_version()}", f"refundflow {__version__}",
         f"SQLite {sqlite3.sqlite_version}",
         *([f"PostgreSQL {postgres}", f"psycopg {version('psycopg')}"] if postgres else []),
         f"SQLAlchemy {version('SQLAlchemy')}",

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import resource
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -157,6 +158,31 @@ def fill(store: Store, count: int) -> None:
     with store.write() as tx:
         for number in range(count):
             change(tx, claimed=500, flags={"n": number})
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_log(sqlite_url: str, tmp_path: Path) -> None:
+    """Three times the entries need no more memory at once: two pages of them."""
+    with Store.create(sqlite_url, rehearsal=False) as store:
+        with store.write() as tx:
+            register(tx)
+            submit(tx)
+        fill(store, 1200)
+        few = memory_of_export(store, tmp_path / "out")
+        fill(store, 2400)
+        many = memory_of_export(store, tmp_path / "out")
+
+    assert many < 1.2 * few
+
+
+def memory_of_export(store: Store, path: Path) -> int:
+    """Export and return the most bytes that were held at once."""
+    tracemalloc.start()
+    try:
+        export(store, path, "csv")
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 # --- whole or not at all -----------------------------------------------------------------------
