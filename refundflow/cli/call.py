@@ -103,10 +103,7 @@ class Call:
     @property
     def now(self) -> datetime:
         """Return the present moment of the database, in UTC: what is left of a deadline is counted from it."""
-        if self.at is not None:
-            return self.at
-        engine = self.refunds.engine
-        return engine.read(lambda tx: engine.time(tx, None))
+        return self.at or self.refunds.now()
 
 
 _OPTIONS: dict[str, tuple[Any, Any]] = {

@@ -29,24 +29,23 @@ def chart(
     from refundflow.render import chart as pages
     from states.refund_v1 import TABLE
 
-    drawn, moves = pages.mermaid(TABLE), pages.moves(TABLE)
-    deadlines = pages.deadlines(TABLE, files.policy(policy))
+    used = files.policy(policy)
+    drawn = pages.mermaid(TABLE)
+    tables = {
+        "moves": (pages.MOVES, pages.moves(TABLE)),
+        "deadlines": (pages.DEADLINES, pages.deadlines(TABLE, used)),
+        "bounds": (pages.BOUNDS, pages.bounds(used)),
+    }
     if call.as_json:
-        output.data(
-            {
-                "chart": TABLE.version,
-                "mermaid": drawn,
-                "moves": [dict(zip(pages.MOVES, row, strict=True)) for row in moves],
-                "deadlines": [dict(zip(pages.DEADLINES, row, strict=True)) for row in deadlines],
-            }
-        )
+        lists = {
+            name: [dict(zip(columns, row, strict=True)) for row in rows] for name, (columns, rows) in tables.items()
+        }
+        output.data({"chart": TABLE.version, "mermaid": drawn, **lists})
         return
     output.text(drawn)
-    if not diagram:
+    for columns, rows in () if diagram else tables.values():
         output.text("")
-        output.table(pages.MOVES, moves)
-        output.text("")
-        output.table(pages.DEADLINES, deadlines)
+        output.table(columns, rows)
 
 
 @command(policy_app, "refundflow policy show > policy.toml", takes=PLAIN)

@@ -1,14 +1,18 @@
-"""The chart as pages: a Mermaid diagram, the table of moves, and the deadlines with the bounds that they give."""
+"""The chart as rows: its moves, its standing deadlines, and the bounds that they give."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
-from states import clocks
-from states.chart import SITUATIONS, Table, phase_of
+from states import clocks, picture
+from states.bounds import bounds as parts
+from states.chart import SITUATIONS, Table
+from states.picture import mermaid
 from states.policy_values import Policy
+
+__all__ = ["BOUNDS", "DEADLINES", "MOVES", "bounds", "deadlines", "mermaid", "moves"]
 
 Rows = list[tuple[str, ...]]
 MOVES = ("event", "from", "to", "guards")
+BOUNDS = ("part", "at_most")
 DEADLINES = ("state", "deadline", "length", "event", "to", "ends_within")
 
 
@@ -19,39 +23,14 @@ class Length(NamedTuple):
     hours: int | None
 
 
-def mermaid(table: Table) -> str:
-    """Return the chart as a Mermaid state diagram; what only stays where it is, is left to the table."""
-    lines = ["stateDiagram-v2", f"    [*] --> {_node(table.initial)}: submit"]
-    lines += _phases(table)
-    merged: dict[tuple[str, str], list[str]] = {}
-    for row in table.rows:
-        if row.source != row.target:
-            merged.setdefault((row.source, row.target), []).append(row.event)
-    for (source, target), events in merged.items():
-        lines.append(f"    {_node(source)} --> {_node(target)}: {', '.join(dict.fromkeys(events))}")
-    lines += [f"    {_node(state)} --> [*]" for state in table.leaves if state in table.final]
-    return "\n".join(lines)
-
-
-def _phases(table: Table) -> Iterator[str]:
-    phases: dict[str, list[str]] = {}
-    for state in table.leaves:
-        phases.setdefault(phase_of(state), []).append(state)
-    for phase, leaves in phases.items():
-        if leaves == [phase]:
-            continue
-        yield f"    state {phase} {{"
-        yield from (f'        state "{state.partition(".")[2]}" as {_node(state)}' for state in leaves)
-        yield "    }"
-
-
-def _node(state: str) -> str:
-    return state.replace(".", "_")
-
-
 def moves(table: Table) -> Rows:
     """Return the moves of the chart, in the columns of `MOVES`; the guards are those of the chart itself."""
-    return [(row.event, row.source, row.target, " and ".join(row.guards)) for row in table.rows]
+    return [(move.event, move.source, move.target, move.guard) for move in picture.moves(table)]
+
+
+def bounds(policy: Policy) -> Rows:
+    """Return the longest time of each part of a refund by deadlines alone, in the columns of `BOUNDS`."""
+    return [(part, str(bound)) for part, bound in parts(policy).items()]
 
 
 def deadlines(table: Table, policy: Policy) -> Rows:
