@@ -231,3 +231,13 @@ def test_a_chargeback_is_told_in_every_refund_of_the_line() -> None:
 
     assert [entry.subject for entry in entries_of(story, "chargeback_opened")] == ["A1/1", "A1-1-1", "A1-1-2"]
     assert story.case["chargeback_seen"]
+
+
+@pytest.mark.parametrize("event", ["approve", "submit"])
+def test_a_key_of_another_request_is_refused_naming_what_it_did(event: str) -> None:
+    """KEY_REUSED comes alone, before the rules are asked."""
+    story = Story().reviewing().do(event, agent(), facts={"key_reused": "offer"})
+
+    assert story.codes == ["KEY_REUSED"]
+    assert story.blockers["KEY_REUSED"].params == {"event": "offer"}
+    assert (story.entries[-1].kind, story.entries[-1].patch) == ("refused", {})

@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -10,12 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from states import codes, times
+from states.calendar import Calendar, Calendars
 from states.case import Actor, Case, Entry
 from states.clocks import STANDING
 from states.decide import MOVES
 from states.line import FACTS
+from states.recompute import recompute
 from states.refund_v1 import TABLE
-from tests.unit.rules.story import INSTANT, MONDAY, Story, file
+from tests.unit.rules.story import INSTANT, MONDAY, Story, file, rules
 
 NAMES = ("li", "wang", "zhao", "b1")
 STEPS = (0, 1, 60, 3600, 6 * 3600, 86400, 3 * 86400, 10 * 86400)  # seconds
@@ -74,17 +77,34 @@ USUAL: Mapping[str, Mapping[str, st.SearchStrategy[Any]]] = {
     "reroute_payout": {"channel": _one("alipay")},
 }
 PROOFS = ("payout_settled", "payout_reversed", "late_reversal", "void_attempt")
+BEGINNINGS = (
+    Story.submit, Story.reviewing, Story.rejected, Story.appealed, Story.approved, Story.paying, Story.paid,
+)  # fmt: skip
 QUIET_FACTS = ("captured", "usage_recorded", "chargeback_opened", "chargeback_closed", "excess_resolved")
+
+
+def calendar(*, until: int, holiday: int | None = None) -> Calendar:
+    """Return a calendar that knows November up to a day, perhaps with a day off."""
+    days = {date(2026, 11, holiday)} if holiday and holiday <= until else set()
+    return Calendar(
+        version=f"until {until}, {holiday} off",
+        first=date(2026, 11, 1),
+        last=date(2026, 11, until),
+        holidays=frozenset(days),
+        makeup=frozenset(),
+    )
 
 
 class Walk(RuleBasedStateMachine):
     """Two worlds live the same story; in one of them a worker sweeps at moments of its own."""
 
-    @initialize(reason=_one("CANNOT_LOG_IN", "NO_LONGER_NEEDED", "FRAUD"), amount=_one(None, 4000, 150000))
-    def begin(self, reason: str, amount: int | None) -> None:
-        """Begin with a claim on a large order line."""
+    @initialize(begin=_one(*BEGINNINGS), reason=_one("CANNOT_LOG_IN", "FRAUD"), amount=_one(None, 4000, 150000))
+    def begin(self, begin: Callable[..., Story], reason: str, amount: int | None) -> None:
+        """Begin somewhere in the life of a refund on a large order line."""
+        self.imports: list[tuple[datetime | None, Calendar]] = [(None, calendar(until=8))]
         self.calm, self.swept = Story(captured=200000), Story(captured=200000)
-        self._both(lambda story: story.submit(reason=reason, amount=amount))
+        self._in_force()
+        self._both(lambda story: begin(story, reason=reason, amount=amount))
 
     @rule(data=st.data(), seconds=_one(*STEPS[:5]))
     def soon(self, data: st.DataObject, seconds: int) -> None:
@@ -147,7 +167,19 @@ class Walk(RuleBasedStateMachine):
         """Let the worker of one world run a few times before the next moment."""
         self.pending = parts
 
+    @rule(until=st.integers(9, 30), holiday=st.integers(9, 13))
+    def import_calendar(self, until: int, holiday: int) -> None:
+        """Learn more of the days to come: provisional deadlines are counted again."""
+        self._later(timedelta(seconds=1))
+        self.imports.append((self.calm.now, calendar(until=until, holiday=holiday)))
+        self._in_force()
+        self._both(lambda story: story.keep(recompute(story.aggregate, rules=story.rules, at=story.now)))
+
     pending = 0
+
+    def _in_force(self) -> None:
+        for story in (self.calm, self.swept):
+            story.rules = replace(rules(), calendars=Calendars(self.imports))
 
     def _later(self, step: timedelta) -> None:
         start = self.calm.now
