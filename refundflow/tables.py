@@ -221,7 +221,8 @@ class PendingEffect(Base, table=True):
     __tablename__ = "effects"
     __table_args__ = (
         PrimaryKeyConstraint("order_id", "id"),
-        Index(None, "next_try_at", "id"),
+        _where_set("ix_effects_waiting", "next_try_at"),
+        Index(None, "order_id", "subject", "id"),
     )
 
     id: int = Field(sa_column=Column(Number, Identity(always=True), nullable=False))
@@ -234,7 +235,8 @@ class PendingEffect(Base, table=True):
     effective_at: datetime = Field(sa_type=Moment)
     recorded_at: datetime = Field(sa_type=Moment)
     tries: int = Field(sa_type=Integer)
-    next_try_at: datetime = Field(sa_type=Moment)
+    next_try_at: datetime | None = Field(default=None, sa_type=Moment)  # null: given up, a dead letter
+    problem: str | None = Field(default=None, sa_type=Text)  # why the last try failed
 
 
 class Payout(Base, table=True):

@@ -313,3 +313,32 @@ class Work:
                 self.handed_over,
             )
         )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PendingEffect:
+    """Something that has not left the process yet; `next_try_at` is None where it was given up."""
+
+    effect: int
+    refund: str
+    seq: int
+    kind: str
+    code: str
+    params: Mapping[str, Json]
+    recorded_at: datetime
+    tries: int
+    next_try_at: datetime | None
+    problem: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivered:
+    """What one round of delivery did; `dead` of the failed were given up."""
+
+    delivered: int
+    failed: int
+    dead: int
+
+    def __bool__(self) -> bool:
+        """Tell whether anything was tried."""
+        return bool(self.delivered or self.failed)

@@ -12,16 +12,24 @@ from states.evidence import BUYER_SIDE, known_since, named_files
 from states.follow import fall, follow_ups
 from states.lapses import catch_up, situation_of
 from states.line import FACTS, Fact
-from states.moves import Move, nothing, who
+from states.moves import Move, nothing, text_required, who
 from states.refund_v1 import TABLE
 
 TAKE_BACK = Move(
     roles=who("agent", "finance"), apply=nothing, kind="fact", states=frozenset(clocks.STANDING)
 )  # fmt: skip
+DISCARD = Move(
+    roles=frozenset({"supervisor", "finance"}),
+    guards=(text_required("REASON_REQUIRED", "message"),),
+    kind="fact",
+    states=frozenset(TABLE.leaves),
+    offered=False,
+)
 MOVES: Mapping[str, Move] = {
-    **review.MOVES, **negotiation.MOVES, **payout.MOVES, **proofs.MOVES, **enquiry.MOVES, "take_back": TAKE_BACK,
+    **review.MOVES, **negotiation.MOVES, **payout.MOVES, **proofs.MOVES, **enquiry.MOVES,
+    "take_back": TAKE_BACK, "effect_discarded": DISCARD,
 }  # fmt: skip
-EVENTS = ("submit", *MOVES)
+EVENTS = ("submit", *(event for event, move in MOVES.items() if move.offered))
 
 
 def decide(aggregate: Aggregate, act: Act, *, rules: Rules, now: datetime) -> Decision:
@@ -99,6 +107,8 @@ def outlook(aggregate: Aggregate, act: Act, *, rules: Rules, now: datetime) -> c
 def _explain(draft: Draft, case: Case, actor: Actor) -> dict[str, tuple[Blocker, ...]]:
     answers = {}
     for event, move in MOVES.items():
+        if not move.offered:
+            continue
         act = Act(event=event, actor=actor, refund=case["id"], probe=True)
         turn = Turn(draft=draft, act=act, case=case, policy=draft.policy_of(case))
         answers[event] = tuple(_role(move, actor) or _blockers(turn, move))

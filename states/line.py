@@ -162,6 +162,12 @@ FACTS = {
         apply=_chargeback,
         told_to_refunds=True,
     ),
+    "effect_discarded": Fact(
+        roles=frozenset({"supervisor", "finance"}),
+        blockers=_free,
+        known=lambda draft, act: False,
+        apply=lambda draft, act, line: None,
+    ),
     "excess_resolved": Fact(
         roles=who("finance"),
         blockers=_resolvable,

@@ -34,6 +34,7 @@ class Move:
     deciding: bool = False
     states: frozenset[str] | None = None
     kind: str = "applied"
+    offered: bool = True  # False: an act of operations, not told among what is possible with a refund
 
 
 def who(*roles: str) -> frozenset[str]:

@@ -9,7 +9,7 @@ from sqlalchemy import URL, Connection, NullPool, create_engine, event, inspect,
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from refundflow.errors import BadInput, Misconfigured, NotInitialised, SchemaTooNew
-from refundflow.migrations.guards import assert_guards
+from refundflow.migrations.guards import assert_guards, privileges_beyond
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -22,6 +22,7 @@ __all__ = [
     "connect",
     "parse",
     "pending",
+    "privileges_beyond",
     "require_current",
     "upgrade",
 ]

@@ -66,6 +66,18 @@ def assert_guards(connection: Connection) -> None:
         raise ProofFailed([f"guard {name}: missing, changed or switched off" for name in broken])
 
 
+def privileges_beyond(connection: Connection) -> tuple[str, ...]:
+    """Name what the present role of PostgreSQL may do to entries beyond reading and adding them.
+
+    Whoever owns the table may do all; a service should run as another role. SQLite knows no roles: nothing is named.
+    """
+    if connection.dialect.name == "sqlite":
+        return ()
+    query = text("SELECT has_table_privilege(current_user, 'transitions', :privilege)")
+    beyond = ("UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
+    return tuple(name for name in beyond if connection.execute(query, {"privilege": name}).scalar())
+
+
 def _broken_sqlite(connection: Connection) -> list[str]:
     query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
     found = {row.name: row.sql for row in connection.execute(text(query))}

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, exists, select
 
 from refundflow.store.connections import Row, Session
 from refundflow.store.rows import EffectId, EffectRow, PayoutRow
@@ -19,7 +19,7 @@ _EFFECT_KEY = {"order_id": "at_order", "id": "at_id"}
 
 DELETE_EFFECT = delete(_EFFECT).where(_EFFECT.c.order_id == bindparam("at_order"), _EFFECT.c.id == bindparam("at_id"))
 HOLD_EFFECT = select_where(PendingEffect, "order_id", "id").with_for_update(skip_locked=True)
-POSTPONE_EFFECT = update_where(PendingEffect, _EFFECT_KEY, ("tries", "next_try_at"))
+POSTPONE_EFFECT = update_where(PendingEffect, _EFFECT_KEY, ("tries", "next_try_at", "problem"))
 READ_PAYOUT = select_where(Payout, "number")
 READ_TO_ASK = (
     select(_PAYOUT)
@@ -39,7 +39,8 @@ class Effects:
         self, limit: int, kinds: Sequence[str] | None = None, before: datetime | None = None
     ) -> list[EffectRow]:
         """Return effects that have not left, the longest waiting first; `before`: to be tried at it or earlier."""
-        asked = select(_EFFECT).order_by(_EFFECT.c.next_try_at, _EFFECT.c.id).limit(limit)
+        waiting = _EFFECT.c.next_try_at.is_not(None)
+        asked = select(_EFFECT).where(waiting).order_by(_EFFECT.c.next_try_at, _EFFECT.c.id).limit(limit)
         if kinds is not None:
             asked = asked.where(_EFFECT.c.kind.in_(kinds))
         if before is not None:
@@ -55,11 +56,48 @@ class Effects:
         """Forget an effect that has left; False when somebody else did."""
         return self.session.run(DELETE_EFFECT, at_order=effect.order_id, at_id=effect.number) == 1
 
-    def postpone_effect(self, effect: EffectId, tries: int, next_try_at: datetime) -> None:
-        """Try an effect again at a later moment."""
-        at = times.text(next_try_at)
+    def postpone_effect(
+        self, effect: EffectId, tries: int, next_try_at: datetime | None, problem: str | None = None
+    ) -> None:
+        """Try an effect again at a later moment; None: give it up, as a dead letter."""
+        at = times.text(next_try_at) if next_try_at else None
         place = {"at_order": effect.order_id, "at_id": effect.number}
-        self.session.run(POSTPONE_EFFECT, **place, tries=tries, next_try_at=at)
+        self.session.run(POSTPONE_EFFECT, **place, tries=tries, next_try_at=at, problem=problem)
+
+    def deliverable(self, before: datetime, limit: int, *, without: Sequence[str]) -> list[EffectRow]:
+        """Return effects to deliver at `before` or earlier, of each refund only the first that has not left."""
+        earlier = _EFFECT.alias("earlier")
+        blocked = exists().where(
+            earlier.c.order_id == _EFFECT.c.order_id,
+            earlier.c.subject == _EFFECT.c.subject,
+            earlier.c.id < _EFFECT.c.id,
+            earlier.c.kind.not_in(without),
+            earlier.c.next_try_at.is_not(None),
+        )
+        asked = (
+            select(_EFFECT)
+            .where(
+                _EFFECT.c.next_try_at.is_not(None),
+                _EFFECT.c.next_try_at <= bindparam("before", times.text(before), type_=Moment()),
+                _EFFECT.c.kind.not_in(without),
+                ~blocked,
+            )
+            .order_by(_EFFECT.c.next_try_at, _EFFECT.c.id)
+            .limit(limit)
+        )
+        return [_effect_of(row) for row in self.session.ask(asked)]
+
+    def all_effects(self, limit: int, *, dead: bool | None = None) -> list[EffectRow]:
+        """Return effects by number, waiting ones and dead letters, or only one of them."""
+        asked = select(_EFFECT).order_by(_EFFECT.c.id).limit(limit)
+        if dead is not None:
+            asked = asked.where(_EFFECT.c.next_try_at.is_(None) if dead else _EFFECT.c.next_try_at.is_not(None))
+        return [_effect_of(row) for row in self.session.ask(asked)]
+
+    def effect(self, number: int) -> EffectRow | None:
+        """Return one effect by its number."""
+        rows = self.session.ask(select(_EFFECT).where(_EFFECT.c.id == number))
+        return _effect_of(rows[0]) if rows else None
 
     def payout(self, number: str) -> PayoutRow | None:
         """Return one payout number."""
@@ -78,11 +116,11 @@ class Effects:
 
 
 def _effect_of(row: Row) -> EffectRow:
-    number, order_id, subject, seq, kind, code, params, effective_at, recorded_at, tries, next_try_at = row
+    number, order_id, subject, seq, kind, code, params, effective_at, recorded_at, tries, next_try_at, problem = row
     return EffectRow(
         id=EffectId(order_id, number), subject=subject, seq=seq, kind=kind, code=code, params=json.loads(params),
         effective_at=moment(effective_at), recorded_at=moment(recorded_at), tries=tries,
-        next_try_at=moment(next_try_at),
+        next_try_at=moment(next_try_at), problem=problem,
     )  # fmt: skip
 
 

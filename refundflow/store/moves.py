@@ -246,6 +246,7 @@ def _effect_steps(order_id: str, effects: Sequence[Effect], recorded_at: datetim
                 "order_id": order_id, "subject": effect.subject, "seq": effect.seq, "kind": effect.kind,
                 "code": effect.code, "params": canonical_text(dict(effect.params)),
                 "effective_at": effect.effective_at, "recorded_at": recorded, "tries": 0, "next_try_at": recorded,
+                "problem": None,
             },
         )
         for effect in effects

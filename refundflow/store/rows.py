@@ -98,7 +98,8 @@ class EffectRow:
     effective_at: datetime
     recorded_at: datetime
     tries: int
-    next_try_at: datetime
+    next_try_at: datetime | None  # None: given up, a dead letter
+    problem: str | None = None  # why the last try failed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -157,10 +157,15 @@ def _effects() -> None:
         *_numbered("id", "effects", "order_id", "id"),
         *(_name("order_id"), _name("subject"), _whole("seq"), _text("kind"), _text("code"), _text("params")),
         *(_moment("effective_at"), _moment("recorded_at")),
-        *(sa.Column("tries", sa.Integer(), nullable=False), _moment("next_try_at")),
+        *(
+            sa.Column("tries", sa.Integer(), nullable=False),
+            _moment("next_try_at", null=True),
+            _text("problem", null=True),
+        ),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_effects_next_try_at_id", "effects", ["next_try_at", "id"])
+    _where_set("ix_effects_waiting", "effects", ["next_try_at"])
+    op.create_index("ix_effects_order_id_subject_id", "effects", ["order_id", "subject", "id"])
 
 
 def _payouts() -> None:
