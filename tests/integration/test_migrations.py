@@ -130,6 +130,19 @@ def test_an_entry_cannot_be_replaced(sqlite_url: str) -> None:
         connection.execute(text(f"INSERT OR REPLACE INTO transitions ({columns}) SELECT {columns} FROM transitions"))
 
 
+def test_a_role_that_may_change_entries_is_told_apart(postgres_databases: Databases) -> None:
+    """The owner may do everything; a role with only what the service needs may do nothing beyond."""
+    url = postgres_databases.empty()
+    migrations.upgrade(url)
+    with migrations.connect(url, write=True) as connection:
+        assert migrations.privileges_beyond(connection) == ("UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
+        connection.execute(text("CREATE ROLE clerk"))
+        connection.execute(text("GRANT SELECT, INSERT ON transitions TO clerk"))
+        connection.execute(text("SET LOCAL ROLE clerk"))
+        assert migrations.privileges_beyond(connection) == ()
+        connection.rollback()
+
+
 @pytest.mark.parametrize(
     ("sqlite", "postgres"),
     [
