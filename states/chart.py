@@ -69,6 +69,9 @@ class Table:
         self.events = tuple(event.id for event in _events(chart) if event.id)
         self.rows = tuple(_rows(self.leaves))
         self._targets = _evaluate(self.leaves)
+        self._sources = {
+            event: tuple(dict.fromkeys(row.source for row in self.rows if row.event == event)) for event in self.events
+        }
         self.events_of: Mapping[str, tuple[str, ...]] = {
             path: tuple(event for event in self.events if (path, event) in {(r.source, r.event) for r in self.rows})
             for path in self.leaves
@@ -80,7 +83,7 @@ class Table:
 
     def sources(self, event: str) -> tuple[str, ...]:
         """Return the leaves from which `event` is a move."""
-        return tuple(dict.fromkeys(row.source for row in self.rows if row.event == event))
+        return self._sources.get(event, ())
 
 
 def phase_of(state: str) -> str:

@@ -93,8 +93,16 @@ def blocked(
 
 
 def allowed(draft: Draft, case: Case, actor: Actor) -> tuple[str, ...]:
-    """Return the events that nothing blocks for this actor."""
-    return tuple(event for event, blockers in _explain(draft, case, actor).items() if not blockers)
+    """Return the events that nothing blocks for this actor; every answer tells them, so only what may be is judged."""
+    policy, possible = draft.policy_of(case), []
+    for event, move in MOVES.items():
+        if not move.offered or actor.role not in move.roles:
+            continue
+        act = Act(event=event, actor=actor, refund=case["id"], probe=True)
+        turn = Turn(draft=draft, act=act, case=case, policy=policy)
+        if _in_place(turn, move) and not _blockers(turn, move):
+            possible.append(event)
+    return tuple(possible)
 
 
 def outlook(aggregate: Aggregate, act: Act, *, rules: Rules, now: datetime) -> claims.Outlook:
