@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -89,6 +90,7 @@ class Market:
         days_ago: float | None = 1.0,
         buyer: str | None = None,
         valid_days: int | None = None,
+        paid: bool = True,
     ) -> str:
         """Register an order completed some days ago (None: paid and not completed); return its id."""
         order_id = f"A{next(self._numbers)}"
@@ -104,7 +106,7 @@ class Market:
             currency="CNY",
             channel=channel,
             payment_no=f"PAY{order_id}",
-            paid_at=(completed or self.now) - timedelta(minutes=5),
+            paid_at=None if days_ago is None and not paid else start - timedelta(minutes=5),
             completed_at=completed,
             valid_from=start if valid_days else None,
             valid_to=start + timedelta(days=valid_days) if valid_days else None,
@@ -112,6 +114,11 @@ class Market:
         self._rows[order_id] = row
         self.refunds.register_order(row, actor=SHOP, at=self.now)
         return order_id
+
+    def told(self, order_id: str, **changes: Any) -> None:
+        """Register an order line again with what has changed about it."""
+        self._rows[order_id] = replace(self._rows[order_id], **changes)
+        self.refunds.register_order(self._rows[order_id], actor=SHOP, at=self.now)
 
     def script(self, order_id: str, *scripts: str, after: timedelta | None = None) -> None:
         """Tell the order's channel what to do with its payouts."""

@@ -1,7 +1,7 @@
 """Stories of claims and reviews: each reason, each answer of the reviewer, evidence, offers and appeals."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from refundflow.demo.market import CHEN, LIN, SHOP, TANG, WEN, ZHOU, Market, Story, file
 
@@ -234,6 +234,21 @@ def asked_again_in_the_appeal(m: Market) -> Iterator[datetime]:
     yield m.on(23)
 
 
+def told_in_pieces(m: Market) -> Iterator[datetime]:
+    """Learn about an order bit by bit: paid, completed, for how long; then a part is claimed."""
+    yield m.on(23, "10:00")
+    order = m.order("membership", "Gym videos, 30 days", 9_000, days_ago=None, paid=False)
+    m.told(order, paid_at=m.now)
+    yield m.hours(2)
+    m.told(order, completed_at=m.now, valid_from=m.now, valid_to=m.now + timedelta(days=30))
+    yield m.on(26, "10:00")
+    m.told(order, usage="partly_used")
+    refund = m.reviewed(order, "SERVICE_INTERRUPTED", amount=3_000, evidence=[file("screenshot", "black picture")])
+    yield m.hours(2)
+    m.act("approve", refund, LIN)
+    m.work()
+
+
 STORIES: tuple[Story, ...] = (
     card_of_the_wrong_value,
     membership_half_used,
@@ -252,4 +267,5 @@ STORIES: tuple[Story, ...] = (
     used_meanwhile,
     three_claims_of_one_buyer,
     asked_again_in_the_appeal,
+    told_in_pieces,
 )
