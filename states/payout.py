@@ -75,9 +75,7 @@ def _channel_rules(turn: Turn) -> Iterable[Blocker]:
     channel, reused = turn.case["channel"], reusable_number(turn.case)
     if channel == MANUAL:
         yield Blocker(code="MANUAL_CHANNEL", params={"channel": channel})
-    rule = turn.policy.channels.get(channel)
-    if rule is None:
-        return
+    rule = turn.policy.channels[channel]
     last = turn.act.facts.get("last_dispatched_at")
     free_at = times.moment(last) + timedelta(seconds=rule.spacing_seconds) if last else turn.now
     if free_at > turn.now:
@@ -110,11 +108,12 @@ def proof_given(turn: Turn) -> Iterable[Blocker]:
 
 def _refusal_fits(turn: Turn) -> Iterable[Blocker]:
     case, number = turn.case, turn.given("number")
-    if number is not None and str(number) not in case["attempts"]:
-        yield Blocker(code="UNKNOWN_NUMBER", params={"number": number, "known": sorted(case["attempts"])})
-    elif case["state"] == "approved.paying":
-        if number not in (None, open_number(case)):
-            yield Blocker(code="UNKNOWN_NUMBER", params={"number": number, "known": [open_number(case)]})
+    in_flight = open_number(case)
+    told_of = [in_flight] if in_flight else sorted(case["attempts"])
+    if number is not None and case["attempts"].get(str(number), {}).get("state") in PAID:
+        yield Blocker(code="NUMBER_PAID", params={"number": number})
+    elif number is not None and number not in told_of:
+        yield Blocker(code="UNKNOWN_NUMBER", params={"number": number, "known": told_of})
     elif case["state"] == "approved.payable" and turn.asked("rule"):
         lasting = turn.given("rule") in LASTING_RULES or (number is not None and turn.given("void"))
         if not lasting:

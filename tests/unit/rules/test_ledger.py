@@ -12,7 +12,7 @@ from states.ledger import settled_and_excess
 from tests.unit.rules.story import BUYER, CHANNEL, SHOP, SYSTEM, Story, agent, finance, supervisor
 
 FANG, GAO = finance("fang"), finance("gao")
-LESS = {"amount": 6000}  # of the 10000 that were captured
+LESS: dict[str, Any] = {"amount": 6000}  # of the 10000 that were captured
 MINOR = st.integers(min_value=0, max_value=50)
 
 

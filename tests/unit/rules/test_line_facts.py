@@ -165,7 +165,8 @@ def overpaid() -> Story:
 
 def resolve(story: Story, actor: Any, **changes: Any) -> Story:
     """Let one of finance say how excess of 10 ended."""
-    return story.do("excess_resolved", actor, **({"amount": 1000, "how": "returned", "proof": "slip"} | changes))
+    params: dict[str, Any] = {"amount": 1000, "how": "returned", "proof": "slip"} | changes
+    return story.do("excess_resolved", actor, **params)
 
 
 def test_excess_is_resolved_by_two_of_finance() -> None:

@@ -162,6 +162,19 @@ def test_a_refusal_names_the_number_in_flight_or_none() -> None:
     assert story.codes == ["UNKNOWN_NUMBER"] and story.state == "approved.paying"
 
 
+def test_what_paid_is_not_refused_afterwards() -> None:
+    """A number that paid, though nobody expected it, stays counted: a refusal of it is no fact."""
+    story = failed(void=True)
+    old = story.number
+    story.must("revoke_approval", ZHAO, message="why").prove("payout_settled", number=old)
+    resolved: dict[str, Any] = {"amount": 10000, "how": "returned", "proof": "slip"}
+    story.must("excess_resolved", FANG, **resolved).must("excess_resolved", GAO, **resolved)
+    story.must("approve", agent("wang"))
+    assert story.do("payout_refused", CHANNEL, number=old, proof="closed", void=True).codes == ["NUMBER_PAID"]
+    story.must("dispatch_payout", SYSTEM)
+    assert story.do("payout_refused", CHANNEL, number=old, proof="closed", void=True).codes == ["NUMBER_PAID"]
+
+
 def test_from_payable_only_what_time_does_not_lift_fails() -> None:
     """Spacing passes by itself; a window that is over does not."""
     story = Story().approved()
