@@ -75,9 +75,9 @@ class Call:
         return {"actor": self.who["actor"], "key": self.key, "at": self.at}
 
     @contextmanager
-    def connected(self) -> Iterator["Refunds"]:
+    def connected(self, *, default_url: str = config.DEFAULT_URL) -> Iterator["Refunds"]:
         """Open the database of the environment; only here the database layer is imported."""
-        settings = config.read()
+        settings = config.read(default_url=default_url)
         from refundflow.service import Refunds
 
         with Refunds.connect(settings.database_url, policy=settings.policy) as refunds:

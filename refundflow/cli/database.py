@@ -5,8 +5,10 @@ from typing import Annotated
 import typer
 
 from refundflow import config
-from refundflow.cli import output
+from refundflow.cli import files, output
 from refundflow.cli.call import PLAIN, Call, command
+from refundflow.errors import STATUS
+from refundflow.render import document
 
 app = typer.Typer()
 PANEL = "Running it"
@@ -28,6 +30,21 @@ def init(
         output.data({"mode": mode})
     else:
         output.talk(f"ready: a {mode} database, for ever")
+
+
+@command(app, "refundflow doctor", takes=PLAIN, panel=PANEL)
+def doctor(call: Call) -> None:
+    """Look at the installation, the rules and the database; exit status 1 if something is not as it should be."""
+    from refundflow.doctor import examine
+
+    settings = config.read()
+    found = list(examine(settings.database_url, files.policy(settings.policy)))
+    if call.as_json:
+        output.data([document(item) for item in found])
+    else:
+        output.table(("what", "verdict", "detail"), [(item.what, item.verdict, item.detail) for item in found])
+    if any(item.verdict == "failed" for item in found):
+        raise typer.Exit(STATUS["FAILURE"].exit)
 
 
 @command(app, "refundflow upgrade", takes=PLAIN, panel=PANEL)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from refundflow import config
-from refundflow.cli import files, output
+from refundflow.cli import answers, files, output
 from refundflow.cli.call import PLAIN, Call, command
+from refundflow.cli.worker import channels
 from refundflow.errors import STATUS, ProofFailed
-from refundflow.render import money
+from refundflow.render import document, local, money
 
 if TYPE_CHECKING:
     from refundflow.rehearsal import Summary
@@ -20,7 +21,50 @@ if TYPE_CHECKING:
 app = typer.Typer()
 PANEL = "Trying it"
 REHEARSAL_URL = "sqlite:///rehearsal.db"
+DEMO_URL = "sqlite:///demo.db"
 Progress = Callable[[int, int], None]
+
+
+@command(app, "refundflow demo", takes=PLAIN, panel=PANEL)
+def demo(call: Call) -> None:
+    """Play a month of a small marketplace, then show the queue it ends with and three commands to go on.
+
+    The database is that of REFUNDFLOW_DATABASE_URL, which must be empty, or demo.db, which is made anew.
+    """
+    from refundflow.demo import play
+    from refundflow.service import Refunds
+
+    settings = config.read(default_url=DEMO_URL)
+    if settings.database_url == DEMO_URL:
+        _remove_last_demo()
+    Refunds.init(settings.database_url, rehearsal=True)
+    with call.connected(default_url=DEMO_URL) as refunds, progress_bar("a month") as progress:
+        ended = play(refunds, channels(rehearsal=True, settings=settings), progress=progress)
+    if call.as_json:
+        output.data({**document(ended), "database_url": settings.database_url})
+        return
+    with call.connected(default_url=DEMO_URL):
+        answers.queue(call, ended.queue)
+    output.talk(
+        f"\n{ended.orders} orders, {ended.refunds} refunds; now it is {local(ended.now, call.zone)}. Go on with:\n"
+    )
+    output.talk(f"  export {config.DATABASE_URL}={settings.database_url}")
+    for line in ended.commands:
+        output.talk(f"  refundflow {line}")
+
+
+def _remove_last_demo() -> None:
+    """Make room for a new demo where the file is the one of an earlier demo, and of nothing else."""
+    from refundflow.service import Refunds
+
+    file = Path(DEMO_URL.removeprefix("sqlite:///"))
+    if not file.exists():
+        return
+    with Refunds.connect(DEMO_URL) as refunds:
+        if not refunds.rehearsal:
+            return
+    for path in (file, *file.parent.glob(f"{file.name}.channel.*"), *file.parent.glob(f"{file.name}-*")):
+        path.unlink()
 
 
 @command(app, "refundflow rehearse complaints.csv", takes=PLAIN, panel=PANEL)

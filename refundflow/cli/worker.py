@@ -13,7 +13,7 @@ from refundflow.render import document
 from states import codes
 
 if TYPE_CHECKING:
-    from refundflow.gateways import Gateway
+    from refundflow.gateways import FakeChannel
 
 app = typer.Typer()
 BY_HAND = "bank_manual"
@@ -42,7 +42,7 @@ def worker(
         )
 
 
-def channels(*, rehearsal: bool, settings: config.Config) -> "dict[str, Gateway]":
+def channels(*, rehearsal: bool, settings: config.Config) -> "dict[str, FakeChannel]":
     """Return the channels that this process can reach, by name."""
     from refundflow.gateways import FakeChannel
 
