@@ -9,6 +9,7 @@ from types import FrameType
 
 from refundflow import values
 from refundflow.errors import Busy, ChangedMeanwhile
+from refundflow.outbox import Receiver
 from refundflow.service import Refunds
 
 log = logging.getLogger("refundflow.worker")
@@ -21,12 +22,19 @@ class Worker:
     """Does what the system owes, round after round, until it is told to stop.
 
     Nothing is leased: a round that dies is rolled back by the database, and the next worker finds
-    the same work. `report` gets what each round did.
+    the same work. `report` gets what each round did and delivered.
     """
 
-    def __init__(self, refunds: Refunds, *, report: Callable[[values.Work], None] | None = None) -> None:
+    def __init__(
+        self,
+        refunds: Refunds,
+        *,
+        receiver: Receiver | None = None,
+        report: Callable[[values.Work, values.Delivered | None], None] | None = None,
+    ) -> None:
         self.refunds = refunds
-        self.report = report or (lambda done: None)
+        self.receiver = receiver
+        self.report = report or (lambda done, delivered: None)
         self._stop = threading.Event()
 
     def stop(self) -> None:
@@ -38,8 +46,9 @@ class Worker:
         while not self._stop.is_set():
             try:
                 done = self.refunds.work()
-                self.report(done)
-                pause = timedelta(0) if done else self._pause()
+                delivered = self.refunds.deliver(self.receiver) if self.receiver is not None else None
+                self.report(done, delivered)
+                pause = timedelta(0) if done or (delivered and delivered.delivered) else self._pause()
             except (Busy, ChangedMeanwhile) as problem:
                 log.warning("%s; trying again", problem)
                 pause = AFTER_TROUBLE

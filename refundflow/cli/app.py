@@ -13,6 +13,7 @@ from refundflow.cli import (
     beside,
     claims,
     database,
+    effects,
     facts,
     negotiation,
     orders,
@@ -68,7 +69,7 @@ def application() -> typer.Typer:
     app.callback()(root)
     for group in (claims, queries, review, negotiation, payouts, beside, facts):
         app.add_typer(group.app)
-    for group in (audit, rules, database, staff, orders, play, worker):
+    for group in (audit, rules, database, staff, orders, play, worker, effects):
         app.add_typer(group.app)
     return app
 

@@ -1,5 +1,6 @@
 """The command that does what the system owes: lapses, payouts, answers of channels."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,32 +15,69 @@ from states import codes
 
 if TYPE_CHECKING:
     from refundflow.gateways import FakeChannel
+    from refundflow.outbox import Receiver
+    from refundflow.values import Delivered, Work
 
 app = typer.Typer()
 BY_HAND = "bank_manual"
 
 
-@command(app, "refundflow worker --once", takes=("at", "as_json"), panel="Running it")
+@command(app, "refundflow worker --deliver-file out.jsonl", takes=("at", "as_json"), panel="Running it")
 def worker(
     call: Call,
     once: Annotated[bool, typer.Option("--once", help="One round over everything that is due, then end.")] = False,
+    deliver_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Append each effect to this file, a line of JSON each.")
+    ] = None,
+    deliver_command: Annotated[
+        str | None, typer.Option(metavar="COMMAND", help="Run this for each effect, its JSON on standard input.")
+    ] = None,
 ) -> None:
-    """Do what the system owes: apply what is due, send payouts, ask channels, tell what they answered.
+    """Do what the system owes: apply what is due, warn, send payouts, ask channels, deliver effects.
 
-    In a rehearsal database the fake channel plays every channel. In a live one it plays `fake` alone, and only where
-    REFUNDFLOW_FAKE_CHANNEL names the file in which it keeps what it knows.
+    Without --once it goes on until SIGTERM or Ctrl-C, which let the running round end. Any number of workers, on any
+    number of hosts, share the work; what a dead one left is done by the others. In a rehearsal database the fake
+    channel plays every channel. In a live one it plays `fake` alone, and only where REFUNDFLOW_FAKE_CHANNEL names
+    the file in which it keeps what it knows.
     """
-    if not once:
-        raise BadInput("a worker that stays is not there yet: run `refundflow worker --once` by a timer", field="once")
+    receiver = _receiver(deliver_file, deliver_command)
     with call.connected() as refunds:
         refunds.gateways = channels(rehearsal=refunds.rehearsal, settings=config.read())
-        done = refunds.work(at=call.at)
+        if once:
+            _say(call, refunds.work(at=call.at), refunds.deliver(receiver, at=call.at) if receiver else None)
+            return
+        if refunds.rehearsal:
+            raise BadInput(
+                "in a rehearsal time is what you say: run `refundflow worker --once --at TIME`", field="once"
+            )
+        from refundflow.worker import Worker, run_until_signalled
+
+        output.talk("working; SIGTERM or Ctrl-C ends after the running round")
+        run_until_signalled(Worker(refunds, receiver=receiver, report=lambda done, sent: _say_done(call, done, sent)))
+        output.talk("ended")
+
+
+def _receiver(path: Path | None, command_line: str | None) -> "Receiver | None":
+    from refundflow.outbox import CommandReceiver, FileReceiver
+
+    if path is not None and command_line is not None:
+        raise BadInput("deliver to a file or to a command, not to both", field="deliver_file")
+    if path is not None:
+        return FileReceiver(path)
+    return CommandReceiver(shlex.split(command_line)) if command_line else None
+
+
+def _say_done(call: Call, done: "Work", delivered: "Delivered | None") -> None:
+    if done or delivered:
+        _say(call, done, delivered)
+
+
+def _say(call: Call, done: "Work", delivered: "Delivered | None") -> None:
+    said = {**document(done), **(document(delivered) if delivered is not None else {})}
     if call.as_json:
-        output.data(document(done))
+        output.data(said)
     else:
-        output.record(
-            [(name, value) for name, value in document(done).items() if value] or [("done", "nothing was due")]
-        )
+        output.record([(name, value) for name, value in said.items() if value] or [("done", "nothing was due")])
 
 
 def channels(*, rehearsal: bool, settings: config.Config) -> "dict[str, FakeChannel]":

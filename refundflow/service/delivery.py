@@ -1,5 +1,6 @@
 """Effects that leave the process: delivered at least once and in order per refund, given up, tried again."""
 
+from collections import Counter
 from datetime import datetime
 
 from refundflow import values
@@ -14,32 +15,41 @@ from refundflow.store import EffectRow, Tx
 from states.case import Blocker
 
 _MAY = ("supervisor", "finance")
+# Messages to the buyer that carry what was written for him; the texts of other entries are internal.
+_WITH_TEXT = ("SUBMITTED", "EVIDENCE_REQUESTED", "OFFER_MADE", "REJECTED", "NOTE", "ENQUIRY_ANSWERED")
 
 
 class Delivery(Facade):
     """The outbox: what has not left yet, and what was given up (dead letters)."""
 
-    def deliver(self, receiver: Receiver, *, at: datetime | None = None, limit: int = BATCH) -> values.Delivered:
+    def deliver(self, receiver: Receiver, *, at: datetime | None = None) -> values.Delivered:
         """Hand what is waiting to a receiver: at least once, in order per refund; what fails is tried later.
 
         The next try is written down before this one begins, so that a process that dies costs one
         wait and never a message. After the last try it becomes a dead letter.
         """
-        delivered = failed = dead = 0
+        done: Counter[str] = Counter()
         now = self.engine.read(lambda tx: self.engine.time_to_read(tx, at))
-        waiting = self.engine.read(lambda tx: tx.deliverable(now, limit, without=SYSTEM_KINDS))
-        for effect in waiting:
-            message = self.engine.write(lambda tx, e=effect: self._begin(tx, e, at))  # type: ignore[misc]
-            if message is None:
-                continue
-            try:
-                receiver.deliver(message)
-            except NotDelivered as problem:
-                failed += 1
-                dead += self.engine.write(lambda tx, e=effect, p=str(problem): self._failed(tx, e, p))  # type: ignore[misc]
-            else:
-                delivered += self.engine.write(lambda tx, e=effect: tx.finish_effect(e.id))  # type: ignore[misc]
-        return values.Delivered(delivered=delivered, failed=failed, dead=dead)
+        while waiting := self.engine.read(lambda tx: tx.deliverable(now, BATCH, without=SYSTEM_KINDS)):
+            before = done["delivered"]
+            for effect in waiting:
+                self._deliver_one(effect, receiver, at, done)
+            if done["delivered"] == before:
+                break
+        return values.Delivered(delivered=done["delivered"], failed=done["failed"], dead=done["dead"])
+
+    def _deliver_one(self, effect: EffectRow, receiver: Receiver, at: datetime | None, done: Counter[str]) -> None:
+        message = self.engine.write(lambda tx: self._begin(tx, effect, at))
+        if message is None:
+            return
+        try:
+            receiver.deliver(message)
+        except NotDelivered as problem:
+            said = str(problem)
+            done["failed"] += 1
+            done["dead"] += self.engine.write(lambda tx: self._failed(tx, effect, said))
+        else:
+            done["delivered"] += self.engine.write(lambda tx: tx.finish_effect(effect.id))
 
     def effects(self, *, actor: str, dead: bool | None = None, limit: int = 100) -> tuple[values.PendingEffect, ...]:
         """Return what has not left, waiting or (`dead`) given up, oldest first."""
@@ -48,6 +58,20 @@ class Delivery(Facade):
         def read(tx: Tx) -> tuple[values.PendingEffect, ...]:
             self._staff_only(tx, caller)
             return tuple(_pending(row) for row in tx.all_effects(limit, dead=dead))
+
+        return self.engine.read(read)
+
+    def effect(self, number: int, *, actor: str) -> values.PendingEffect:
+        """Return one effect that has not left.
+
+        Raises:
+            NotFound: it has left, or never was.
+        """
+        caller = parse_caller(actor)
+
+        def read(tx: Tx) -> values.PendingEffect:
+            self._staff_only(tx, caller)
+            return _pending(_found(tx, number))
 
         return self.engine.read(read)
 
@@ -124,6 +148,8 @@ class Delivery(Facade):
         )
 
     def _texts(self, tx: Tx, effect: EffectRow) -> dict[str, str | None]:
+        if effect.kind == "buyer_message" and effect.code not in _WITH_TEXT:
+            return {}
         order_id, line = effect.subject.split("/", 1) if "/" in effect.subject else place_of(effect.subject)
         facts = tx.line(order_id, line)
         owner = tx.buyer(facts["buyer"]) if facts else None
