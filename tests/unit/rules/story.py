@@ -1,6 +1,6 @@
 """A story of one order line for tests of the rules: who did what when, and what the rules answered."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -266,7 +266,7 @@ def with_policy(**changes: Any) -> Rules:
     return Rules(policy=policy, policies={policy.version: policy}, calendars=rules().calendars)
 
 
-def entries_of(story: Story, *events: str) -> Iterable[Entry]:
+def entries_of(story: Story, *events: str) -> list[Entry]:
     """Return the entries of some events, in order."""
     return [entry for entry in story.entries if entry.event in events]
 

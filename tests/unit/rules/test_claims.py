@@ -182,7 +182,7 @@ def test_legal_reasons_are_never_too_late() -> None:
 def test_the_channel_window_ends_on_its_own_day() -> None:
     """A payment at WeChat Pay can be claimed for 365 civil days; the blocker names channel and end."""
     paid = MONDAY - timedelta(days=365)
-    line = {"paid_at": paid, "completed_at": MONDAY, "channel": "wechat_pay"}
+    line: dict[str, Any] = {"paid_at": paid, "completed_at": MONDAY, "channel": "wechat_pay"}
     end = MONDAY.replace(hour=0) + timedelta(days=1)
 
     assert refused(Story(**line).at(end - INSTANT)) == []

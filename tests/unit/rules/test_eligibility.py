@@ -1,6 +1,7 @@
 """Eligibility: every cell of the table of the workflow, at submit and at the decision."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -110,7 +111,7 @@ def test_a_stated_ground_lifts_eligibility_in_the_appeal_and_nothing_else() -> N
 
 def test_a_claim_of_at_most_the_pro_rata_amount_is_not_partly_used() -> None:
     """Of 100.00 for 30 days with 15 left, 50.00 can be approved and 50.01 cannot."""
-    valid = {"valid_from": MONDAY - timedelta(days=15), "valid_to": MONDAY + timedelta(days=15)}
+    valid: dict[str, Any] = {"valid_from": MONDAY - timedelta(days=15), "valid_to": MONDAY + timedelta(days=15)}
 
     for amount, blocked in ((5000, []), (5001, ["PARTLY_USED"])):
         story = Story(usage="partly_used", **valid).reviewing(amount=amount)
@@ -121,7 +122,7 @@ def test_a_claim_of_at_most_the_pro_rata_amount_is_not_partly_used() -> None:
 
 def test_an_offer_of_a_part_is_open_where_the_whole_is_not() -> None:
     """Partly used goods are negotiated: the offer proposes the pro-rata amount to its reader."""
-    valid = {"valid_from": MONDAY - timedelta(days=15), "valid_to": MONDAY + timedelta(days=15)}
+    valid: dict[str, Any] = {"valid_from": MONDAY - timedelta(days=15), "valid_to": MONDAY + timedelta(days=15)}
     story = Story(usage="partly_used", **valid).reviewing()
 
     story.must("offer", agent(), amount=6000)

@@ -106,7 +106,7 @@ def test_files_are_judged_wherever_they_come(
     event: str, changes: dict[str, Any], code: str | None, params: Any
 ) -> None:
     """Kind, media type and size are the same everywhere."""
-    begin = {"add_evidence": Story.reviewing, "appeal": Story.rejected, "submit": lambda story: story}
+    begin: dict[str, Any] = {"add_evidence": Story.reviewing, "appeal": Story.rejected, "submit": lambda story: story}
     story = asked() if event == "provide_evidence" else begin[event](Story())
 
     story.do(event, BUYER, reason="CANNOT_LOG_IN", all=True, evidence=[file() | changes])

@@ -44,7 +44,7 @@ def test_an_offer_stands_for_two_days_and_says_all_it_means() -> None:
         ({"amount": 100, "compensation": 2001}, ["COMPENSATION_ABOVE_LIMIT"]),
     ],
 )
-def test_the_terms_of_an_offer_have_bounds(params: dict[str, int], codes: list[str]) -> None:
+def test_the_terms_of_an_offer_have_bounds(params: dict[str, Any], codes: list[str]) -> None:
     """0 ≤ refund part ≤ claimed, not both parts 0, compensation within the agent's limit."""
     assert Story().reviewing().do("offer", agent(), **params).codes == codes
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.rules.story import BUYER, CHANNEL, SYSTEM, Story, agent, entries_of, file, finance, supervisor
 
-LARGE = {"captured": 150000}
+LARGE: dict[str, Any] = {"captured": 150000}
 
 
 def first_of_two() -> Story:
