@@ -115,6 +115,7 @@ class Database(Protocol):
     """What the store needs of a kind of database."""
 
     dialect: DialectName
+    durable: bool  # what is committed survives a power cut; a killed process loses nothing either way
 
     def connect(self) -> Connection:
         """Open a driver connection on which every statement commits by itself until a transaction begins."""
@@ -137,6 +138,7 @@ class SqliteDatabase:
     """An SQLite file in WAL mode, full synchronous; writers queue at a lock file before `BEGIN IMMEDIATE`."""
 
     dialect: DialectName = "sqlite"
+    durable = True
 
     def __init__(self, url: URL, wait_seconds: float) -> None:
         self._path, self._wait_seconds = str(url.database), wait_seconds
@@ -149,7 +151,7 @@ class SqliteDatabase:
             uri=True, isolation_level=None, check_same_thread=False, timeout=self._wait_seconds, cached_statements=256,
         )  # fmt: skip
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if self.durable else 'NORMAL'}")
         connection.execute("PRAGMA foreign_keys = ON")
         return connection
 
@@ -213,6 +215,7 @@ class PostgresDatabase:
     """A PostgreSQL server: READ COMMITTED for writes, one read-only snapshot for reads."""
 
     dialect: DialectName = "postgresql"
+    durable = True
 
     def __init__(self, url: URL, wait_seconds: float) -> None:
         try:
@@ -232,6 +235,8 @@ class PostgresDatabase:
         except self._driver.OperationalError as problem:
             raise Conflict("busy", f"the server does not take a connection: {problem}") from problem
         connection.execute(self._lock_timeout)
+        if not self.durable:
+            connection.execute("SET synchronous_commit = off")
         return connection
 
     @contextmanager

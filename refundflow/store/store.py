@@ -103,6 +103,10 @@ class Store:
             self.close()
             raise NotInitialised("the database has no mode yet: run refundflow init")
         self.rehearsal, self.secret = mode == "rehearsal", bytes.fromhex(secret)
+        if self.rehearsal:  # it can be rehearsed again
+            self._database.durable = False
+            self._pool.dispose()
+            self._pool = self._pool.recreate()
         return self
 
     def close(self) -> None:

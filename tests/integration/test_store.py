@@ -73,6 +73,15 @@ def test_rehearsals_share_their_secret(databases: Databases) -> None:
         assert one.rehearsal and one.secret == two.secret
 
 
+@pytest.mark.parametrize("rehearsal", [False, True])
+def test_a_live_move_survives_a_power_cut(database_url: str, rehearsal: bool) -> None:
+    """What a live database acknowledges is on the disk; a rehearsal, which can be repeated, does not wait for it."""
+    asked = {"sqlite": text("PRAGMA synchronous"), "postgresql": text("SHOW synchronous_commit")}
+    kept = {"sqlite": 1 if rehearsal else 2, "postgresql": "off" if rehearsal else "on"}
+    with Store.create(database_url, rehearsal=rehearsal) as store, store.write() as tx:
+        assert tx.session.rows(asked[store.dialect])[0][0] == kept[store.dialect]
+
+
 def test_a_database_without_schema_is_not_opened(database_url: str) -> None:
     """Opening an empty database says what to run."""
     with pytest.raises(errors.NotInitialised, match="refundflow init"):
