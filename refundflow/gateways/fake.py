@@ -124,7 +124,7 @@ class FakeChannel:
 
         `at` is the time looked at; without it the latest time of any call.
         """
-        rows = [row for row in self._moved(at) if row.payment_no == payment_no]
+        rows = self._moved(at, payment_no)
         return sum(row.amount if row.kind == "paid" else -row.amount for row in rows)
 
     def bill(self, day: date, *, zone: str = "Asia/Shanghai") -> tuple[BillRow, ...]:
@@ -137,10 +137,11 @@ class FakeChannel:
         with self._state() as state:
             return tuple(state["order"].get(payment_no, ()))
 
-    def _moved(self, at: datetime | None) -> list[BillRow]:
+    def _moved(self, at: datetime | None, payment_no: str | None = None) -> list[BillRow]:
         with self._state() as state:
             until = at or (times.moment(state["seen"]) if state["seen"] else datetime.min.replace(tzinfo=UTC))
-            rows = [row for number, record in state["numbers"].items() for row in movements(number, record)]
+            numbers = state["numbers"] if payment_no is None else state["order"].get(payment_no, [])
+            rows = [row for number in numbers for row in movements(number, state["numbers"][number])]
         return sorted((r for r in rows if r.occurred_at <= until), key=lambda r: (r.occurred_at, r.number))
 
     def _accept(self, state: _State, order: PayoutOrder) -> Record:
@@ -188,7 +189,8 @@ class FakeChannel:
                 yield state
                 after = json.dumps(state, ensure_ascii=False, sort_keys=True, indent=1)
                 if after != before:
-                    _write(self._path, after)
+                    # That time went on alone need not survive a power cut.
+                    _write(self._path, after, durable=not before or _facts(after) != _facts(before))
 
 
 def _of(state: _State, number: str, index: int) -> Notification:
@@ -215,11 +217,16 @@ def _only_one(path: Path) -> Iterator[None]:
         yield
 
 
-def _write(path: Path, text: str) -> None:
+def _facts(written: str) -> dict[str, object]:
+    return {**json.loads(written), "seen": None}
+
+
+def _write(path: Path, text: str, *, durable: bool) -> None:
     """Replace the file as a whole: a reader or a crash sees the old or the new state."""
     beside = path.with_name(f"{path.name}.new")
     with beside.open("w", encoding="utf-8") as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     beside.replace(path)
