@@ -13,7 +13,7 @@ from states.evidence import add_files, came_since, judge_files, named_files
 from states.money import chargeback_open
 from states.moves import who
 from states.payout import window_end
-from states.policy_values import Policy, ReasonRule
+from states.policy_values import ReasonRule
 from states.refund_v1 import CHART, TABLE
 
 ROLES = who("buyer", "service")
@@ -263,8 +263,3 @@ def _reject_at_once(draft: Draft, case: Case, grounds: list[str], by: Actor) -> 
         }
         due_at = new["deadlines"]["appeal_window"]["due_at"]
         draft.tell("buyer_message", "REJECTED", grounds=grounds, appeal_until=due_at)
-
-
-def probe_policy(policy: Policy) -> tuple[str, ...]:
-    """Return the reasons that a claim can name."""
-    return tuple(code for code, rule in policy.reasons.items() if not rule.service_only)

@@ -24,7 +24,7 @@ class Move:
 
     `guards` return every blocker that can be judged; `apply` changes the copy of the case under the
     entry and tells the effects; `states` are the leaves where an entry beside the chart is possible
-    (None: the chart says); `terms` are the parameters that two persons must agree on.
+    (None: the chart says).
     """
 
     roles: frozenset[str]

@@ -40,7 +40,7 @@ def person(role: str) -> Any:
     return named
 
 
-agent, supervisor, finance, service = (person(role) for role in ("agent", "supervisor", "finance", "service"))
+agent, supervisor, finance, service, auditor = map(person, ("agent", "supervisor", "finance", "service", "auditor"))
 
 
 def new_line(**changes: Any) -> Line:
@@ -272,6 +272,7 @@ def entries_of(story: Story, *events: str) -> list[Entry]:
 
 
 __all__ = [
-    "BUYER", "CHANNEL", "INSTANT", "MONDAY", "MOVES", "SHOP", "SYSTEM", "ZONE", "Story", "agent", "entries_of", "file",
+    "BUYER", "CHANNEL", "INSTANT", "MONDAY", "MOVES", "SHOP", "SYSTEM", "ZONE", "Story", "agent", "auditor",
+    "entries_of", "file",
     "finance", "local", "new_line", "rules", "service", "supervisor", "with_policy",
 ]  # fmt: skip
