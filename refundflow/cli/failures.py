@@ -72,7 +72,7 @@ def _write(document: object) -> None:
 
 
 def forgiving() -> None:
-    """Print what the locale cannot write as escapes, never fail on it."""
+    """Print each line at once, and what the locale cannot write as escapes."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
