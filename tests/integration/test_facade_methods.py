@@ -2,6 +2,7 @@
 
 import csv
 import inspect
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,19 @@ def test_work_pays_and_assumes_the_receipt(market: Market) -> None:
     assert (settled.state, settled.settled_minor, settled.reserved_minor) == ("paid_out.settled", AMOUNT, 0)
     assert market.channel.paid(f"pay-{settled.order_id}") == AMOUNT
     assert market.get(refund).state == "paid_out.confirmed"
+
+
+def test_a_worker_fires_what_is_due_and_knows_when_to_come_back(market: Market) -> None:
+    """`next_work_at` names the next deadline, and `fire` applies what is due and nothing else."""
+    refund = market.to("under_review.negotiating")
+    offer = market.get(refund).deadlines[0]
+    [standing] = [item for item in (market.refunds.next_work_at(),) if item is not None]
+    market.now = offer.due_at
+
+    assert standing <= offer.due_at
+    assert market.refunds.fire(Counter(), at=market.at) == 1
+    assert market.refunds.fire(Counter(), at=market.at) == 0
+    assert market.history(refund)[-1].event == "offer_lapsed"
 
 
 def test_finance_proves_a_payment_by_two_persons(market: Market) -> None:
@@ -382,7 +396,7 @@ def test_every_public_method_is_called_here() -> None:
     told = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_facade_*.py"))
     told += inspect.getsource(Market) + str(WAY)
     public = [name for name, _ in inspect.getmembers(Refunds, inspect.isfunction) if not name.startswith("_")]
-    shared = {"buyer_id", "refund_of", "view", "close"}
+    shared = {"buyer_id", "refund_of", "view", "close", "wait_for_work"}  # inner, or tested with the worker
 
     assert [name for name in public if name not in shared and name not in told] == []
 

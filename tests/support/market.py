@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from refundflow import values
@@ -70,8 +69,8 @@ def a_file(kind: str = "screenshot", content: bytes = b"pixels", **changes: Any)
 class Market:
     """An open database with its fake channel; in a rehearsal it says the time, in a live one it does not."""
 
-    def __init__(self, url: str, *, channel_file: Path | None = None, **connecting: Any) -> None:
-        self.url, self.channel = url, FakeChannel(path=channel_file)
+    def __init__(self, url: str, *, channel: FakeChannel | None = None, **connecting: Any) -> None:
+        self.url, self.channel = url, channel or FakeChannel()
         self._connecting = connecting
         self._orders = itertools.count(1)
         self.refunds = self._connect()
