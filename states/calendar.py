@@ -81,6 +81,7 @@ class Calendars:
             ((imported_at, calendar) for imported_at, calendar in entries if imported_at is not None),
             key=lambda entry: entry[0],
         )
+        self.imports: tuple[tuple[datetime, Calendar], ...] = tuple(imports)
         self._moments = [imported_at for imported_at, _ in imports]
         self._calendars = [shipped[0], *(calendar for _, calendar in imports)]
 

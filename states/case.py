@@ -34,6 +34,7 @@ class Deadline(TypedDict):
     warn_at: NotRequired[str]
     provisional: NotRequired[bool]  # counted outside the calendar's coverage
     working: NotRequired[Working]  # of a provisional one
+    counted_at: NotRequired[str]  # the import that it was counted again by
     lapsed: NotRequired[int]  # how often it has already lapsed and was set again
     extended: NotRequired[bool]
 

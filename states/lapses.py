@@ -7,6 +7,7 @@ from states.draft import SYSTEM, Draft
 from states.evidence import came_since
 from states.follow import follow_ups
 from states.negotiation import end_offer, standing_offer
+from states.recompute import count_again, imports_due
 from states.refund_v1 import TABLE
 
 
@@ -22,15 +23,26 @@ def situation_of(case: Case) -> Situation:
 
 
 def catch_up(draft: Draft) -> None:
-    """Apply every lapse up to now in order of due moment, then refund id, until nothing is due."""
+    """Apply every lapse up to now in order of due moment, then refund id, until nothing is due.
+
+    An import of a calendar is in this order too; what is due at its moment lapses first.
+    """
     first = len(draft.effects)
     now = times.text(draft.now)
     while True:
-        waiting = [(due[0], case["id"], due[1]) for case in draft.refunds.values() if (due := clocks.next_due(case))]
-        if not waiting or min(waiting)[0] > now:
+        lapses = [(due[0], case["id"], due[1]) for case in draft.refunds.values() if (due := clocks.next_due(case))]
+        lapse = min(lapses, default=None)
+        counts = [
+            (at, case["id"], name, new) for case in draft.refunds.values() for at, name, new in imports_due(draft, case)
+        ]
+        count = min(counts, key=lambda item: item[:3], default=None)
+        if count is not None and (lapse is None or count[0] < lapse[0]):
+            at, refund, name, calendar = count
+            count_again(draft, draft.refunds[refund], name, calendar, times.moment(at))
+        elif lapse is not None and lapse[0] <= now:
+            _lapse(draft, draft.refunds[lapse[1]], lapse[2])
+        else:
             break
-        _, refund, name = min(waiting)
-        _lapse(draft, draft.refunds[refund], name)
     draft.effects[first:] = _latest(draft.effects[first:])
 
 

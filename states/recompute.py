@@ -1,48 +1,47 @@
 """Deadlines after an import of a calendar: what was counted provisionally is counted again, what was set stays."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from states import clocks, times
 from states.calendar import Calendar, review_warning
-from states.case import Aggregate, Case, Deadline, Decision
-from states.draft import SYSTEM, Draft, Rules
-from states.lapses import catch_up
+from states.case import Case, Deadline
+from states.draft import SYSTEM, Draft
 
 
-def recompute(aggregate: Aggregate, *, rules: Rules, at: datetime) -> Decision:
-    """Count the standing provisional deadlines of a line again by the calendar that was imported at `at`.
+def imports_due(draft: Draft, case: Case) -> list[tuple[str, str, Calendar]]:
+    """Return (moment, deadline, calendar) of every import up to now that concerns a standing provisional deadline.
 
-    What is due at that moment lapses first, by the calendar before. No deadline ends before the import.
+    An import binds at its moment like a lapse does, whoever touches the refund first.
     """
-    draft = Draft(aggregate, rules, at)
-    catch_up(draft)
-    calendar = rules.calendars.at(at + timedelta(microseconds=1))
-    for refund in draft.refunds:
-        for name, deadline in sorted(draft.refunds[refund]["deadlines"].items()):
-            if deadline.get("provisional"):
-                _count_again(draft, refund, name, calendar)
-    return Decision(aggregate=draft.aggregate(), entries=tuple(draft.entries), effects=tuple(draft.effects))
+    found = []
+    for name, deadline in case["deadlines"].items():
+        if deadline.get("provisional"):
+            counted_at = times.moment(deadline.get("counted_at", deadline["set_at"]))
+            for moment, calendar in draft.rules.calendars.imports:
+                # At its own moment an import is not in force yet, so what was set then was counted without it.
+                later = moment > counted_at if "counted_at" in deadline else moment >= counted_at
+                if later and moment <= draft.now:
+                    found.append((times.text(moment), name, calendar))
+    return found
 
 
-def _count_again(draft: Draft, refund: str, name: str, calendar: Calendar) -> None:
-    case = draft.refunds[refund]
+def count_again(draft: Draft, case: Case, name: str, calendar: Calendar, at: datetime) -> None:
+    """Count a provisional deadline again by the calendar imported at `at`; it never ends before that."""
     old = case["deadlines"][name]
-    new = _counted(draft, case, old, calendar)
-    if new["due_at"] == old["due_at"] and new.get("provisional") == old.get("provisional"):
-        return
+    new = _counted(draft, case, old, calendar, at)
     params = {"deadline": name, "was": old["due_at"], "due_at": new["due_at"]}
     with draft.entry(
-        case, "deadline_recomputed", SYSTEM, draft.now, kind="fact", params=params, calendar=calendar.version
+        case, "deadline_recomputed", SYSTEM, at, kind="fact", params=params, calendar=calendar.version
     ) as changed:
         changed["deadlines"][name] = new
 
 
-def _counted(draft: Draft, case: Case, old: Deadline, calendar: Calendar) -> Deadline:
+def _counted(draft: Draft, case: Case, old: Deadline, calendar: Calendar, at: datetime) -> Deadline:
     """Return a deadline as the new calendar counts it; its warning moves with it unless its moment is over."""
-    zone, working, now = draft.policy_of(case).zone, old["working"], times.text(draft.now)
+    zone, working, now = draft.policy_of(case).zone, old["working"], times.text(at)
     due = clocks.count_working(calendar, working, old["set_at"], zone)
-    moment = max(due.at, draft.now)
-    new = Deadline(**{**old, "due_at": times.text(moment), "calendar": calendar.version})
+    moment = max(due.at, at)
+    new = Deadline(**{**old, "due_at": times.text(moment), "calendar": calendar.version, "counted_at": now})
     if not due.provisional:
         del new["provisional"], new["working"]
     if new.pop("warn_at", "") > now:

@@ -16,7 +16,6 @@ from states.case import Actor, Case, Entry
 from states.clocks import STANDING
 from states.decide import MOVES
 from states.line import FACTS
-from states.recompute import recompute
 from states.refund_v1 import TABLE
 from tests.unit.rules.story import INSTANT, MONDAY, Story, file, rules
 
@@ -173,7 +172,7 @@ class Walk(RuleBasedStateMachine):
         self._later(timedelta(seconds=1))
         self.imports.append((self.calm.now, calendar(until=until, holiday=holiday)))
         self._in_force()
-        self._both(lambda story: story.keep(recompute(story.aggregate, rules=story.rules, at=story.now)))
+        self._both(lambda story: story.sweep())
 
     pending = 0
 

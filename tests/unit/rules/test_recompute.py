@@ -7,7 +7,6 @@ import pytest
 
 from states.calendar import Calendar, Calendars, overlay
 from states.draft import Rules
-from states.recompute import recompute
 from tests.unit.rules.story import BUYER, ZONE, Story, agent, local, rules, supervisor
 
 WEDNESDAY = datetime(2026, 12, 30, 10, tzinfo=ZONE)  # the shipped calendar ends with the year
@@ -32,9 +31,9 @@ def imported(at: datetime, calendar: Calendar = NEXT_YEAR) -> Rules:
 
 
 def recomputed(story: Story, calendar: Calendar = NEXT_YEAR) -> Story:
-    """Import a calendar now and recompute."""
+    """Import a calendar now and apply what is due."""
     story.rules = imported(story.now, calendar)
-    return story.keep(recompute(story.aggregate, rules=story.rules, at=story.now))
+    return story.sweep()
 
 
 def test_a_provisional_deadline_is_counted_again_from_where_it_was_set() -> None:
@@ -68,8 +67,9 @@ def test_the_recomputed_moment_is_never_earlier_than_the_import() -> None:
 
     recomputed(guessed, busy)
 
-    assert guessed.due("review") == "2027-01-03 09:00"
-    assert "review_overdue" in guessed.at("2027-01-03T09:00").sweep().events()
+    entry = next(entry for entry in guessed.entries if entry.event == "deadline_recomputed")
+    assert local(entry.params["due_at"]) == "2027-01-03 09:00"
+    assert guessed.events()[-1] == "review_overdue"
 
 
 def test_what_is_due_at_the_moment_of_the_import_lapses_first_by_the_calendar_before() -> None:
@@ -110,3 +110,14 @@ def test_recomputing_twice_adds_nothing(moment: datetime) -> None:
     story = recomputed(winter().submit().at(moment))
 
     assert recomputed(story).answer.entries == ()
+
+
+def test_an_import_binds_at_its_moment_whoever_touches_the_refund_first() -> None:
+    """Touched only after the guessed moment, the refund is not overdue: the import had moved its deadline before."""
+    story = winter().submit()
+    story.rules = imported(story.at("2026-12-31T09:00").now)
+
+    story.at("2027-01-02T09:00").must("begin_review", agent("li"))
+
+    assert story.events() == ["submit", "deadline_recomputed", "begin_review"]
+    assert [local(entry.effective_at) for entry in story.entries[-2:]] == ["2026-12-31 09:00", "2027-01-02 09:00"]
