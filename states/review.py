@@ -166,15 +166,6 @@ def _request_evidence(turn: Turn, case: Case) -> None:
     )  # fmt: skip
 
 
-def _provide_evidence(turn: Turn, case: Case) -> None:
-    _add_evidence(turn, case)
-    case.pop("request", None)
-
-
-def _end_request(turn: Turn, case: Case) -> None:
-    case.pop("request", None)
-
-
 def _appeal(turn: Turn, case: Case) -> None:
     _add_evidence(turn, case)
     clear = case.get("clear_evidence", False)
@@ -257,10 +248,8 @@ MOVES = {
     "request_evidence": Move(
         roles=who("agent", "system"), guards=(_kinds, _evidence_round), apply=_request_evidence
     ),
-    "provide_evidence": Move(roles=who("buyer", "service"), guards=(file_blockers, _complete), apply=_provide_evidence),
-    "end_request": Move(
-        roles=who("agent"), guards=(text_required("REASON_REQUIRED", "message"),), apply=_end_request
-    ),
+    "provide_evidence": Move(roles=who("buyer", "service"), guards=(file_blockers, _complete), apply=_add_evidence),
+    "end_request": Move(roles=who("agent"), guards=(text_required("REASON_REQUIRED", "message"),)),
     "approve": Move(
         roles=who("agent", "system"), guards=(may_decide, _eligible, _covered, _small_claim),
         apply=_approve, two_persons=_two, deciding=True,

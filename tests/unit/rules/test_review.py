@@ -359,6 +359,14 @@ def test_who_decided_in_the_review_never_decides_the_appeal(how: str) -> None:
     story.must("overturn", agent("chen"))
 
 
+def test_each_person_is_noted_once_and_the_system_never() -> None:
+    """Who decided is a list of persons: an offer and a rejection by li are one li."""
+    story = Story().reviewing().must("offer", agent("li"), amount=100).must("decline_offer", BUYER)
+    assert story.must("reject", agent("li"), **REJECT).case["decided"] == {"review": ["li"]}
+
+    assert Story().reviewing(amount=100).must("approve", SYSTEM).case["decided"] == {}
+
+
 def test_handling_is_not_deciding() -> None:
     """Who began the review and asked for evidence may decide the appeal."""
     story = (
