@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from states.case import Blocker
@@ -342,3 +342,25 @@ class Delivered:
     def __bool__(self) -> bool:
         """Tell whether anything was tried."""
         return bool(self.delivered or self.failed)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CalendarStatus:
+    """The calendar in force: how far it reaches, and how many open refunds were counted beyond that."""
+
+    version: str
+    first: date
+    last: date
+    days_left: int
+    ends_soon: bool
+    imports: int
+    provisional: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CalendarImport:
+    """What an import of a calendar did."""
+
+    version: str
+    last: date
+    recomputed: int

@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from refundflow.cli import files, output
-from refundflow.cli.call import PLAIN, Call, command
+from refundflow.cli.call import PLAIN, WRITE, Call, command
+from refundflow.errors import BadInput
+from refundflow.render import document
 
 app = typer.Typer()
 PANEL = "Rules"
@@ -94,3 +96,44 @@ def show_calendar(
         return
     output.record([("version", calendar.version), ("covers", f"{calendar.first} to {calendar.last}")])
     output.table(("day", "weekday", "what"), [(day.isoformat(), f"{day:%a}", what) for day, what in shown])
+
+
+@command(calendar_app, "refundflow calendar status", name="status", takes=("at", "as_json"))
+def calendar_status(call: Call) -> None:
+    """Say which calendar is in force, how far it reaches, and how many open refunds were counted beyond that."""
+    with call.connected() as refunds:
+        found = refunds.calendar_status(at=call.at)
+        if call.as_json:
+            output.data(document(found))
+            return
+        output.record(
+            [
+                ("version", found.version),
+                ("covers", f"{found.first} to {found.last}, {found.days_left} days left"),
+                ("imports", found.imports),
+                ("provisional", found.provisional),
+            ]
+        )
+        if found.ends_soon:
+            output.talk(f"the calendar ends on {found.last}: import the next year's as soon as it is published")
+
+
+@command(calendar_app, "refundflow calendar import 2027.json --as supervisor:zhao", name="import", takes=WRITE)
+def import_calendar(
+    call: Call, file: Annotated[Path, typer.Argument(metavar="FILE", help="The calendar, as `calendar show --json`.")]
+) -> None:
+    """Lay the days of a later year over the calendar in force; provisional deadlines are counted again.
+
+    FILE is JSON: {"name": "cn", "first": "2027-01-01", "last": "2027-12-31", "holidays": [days off on weekdays],
+    "makeup": [weekend days worked]}. The same file again goes on where an import was interrupted.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise BadInput(f"{file} cannot be read: {problem}", field="file") from problem
+    with call.connected() as refunds:
+        done = refunds.calendar_import(text, source=str(file), actor=call.who["actor"], at=call.at)
+    if call.as_json:
+        output.data(document(done))
+        return
+    output.record([("version", done.version), ("covers until", done.last), ("counted again", done.recomputed)])

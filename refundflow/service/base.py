@@ -1,6 +1,6 @@
 """What the parts of the facade share: an open engine, acts on a refund and on a line, values for the reader."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NotRequired, TypedDict
 
@@ -12,6 +12,8 @@ from refundflow.store import Tx
 from states.case import Actor, Aggregate, Case, Json
 from states.decide import allowed
 from states.draft import Draft
+
+PAGE = 500
 
 
 class By(TypedDict):
@@ -101,6 +103,14 @@ class Facade:
         return views.order_line(
             answer.aggregate, buyer_id=self.buyer_id(answer), waiting=answer.waiting, changed=answer.changed
         )
+
+    def open_cases(self, tx: Tx) -> Iterator[Case]:
+        """Yield every refund that is not at its end, in order of its next due moment, as stored."""
+        after: tuple[str, str] | None = None
+        while page := tx.queue(after=after, limit=PAGE):
+            yield from page
+            last = page[-1]
+            after = (min(item["due_at"] for item in last["deadlines"].values()), last["id"])
 
     def buyer_id(self, answer: Answer) -> str | None:
         """Return the clear id of the line's buyer, None where it was erased."""

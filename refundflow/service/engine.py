@@ -88,7 +88,7 @@ class Engine:
         self.policy = policy
         self._policies: dict[str, Policy] = {policy.version: policy}
         with store.read() as tx:
-            self.calendars = _calendars_of(tx)
+            self.refresh(tx)
 
     # time and rules
 
@@ -129,6 +129,8 @@ class Engine:
 
     def rules(self, tx: Tx, aggregate: Aggregate) -> Rules:
         """Return the rules for a line: the policy in force, those pinned to its refunds, the calendars."""
+        if tx.calendar_count != self._calendar_count:
+            self.refresh(tx)
         for case in aggregate.refunds.values():
             if case["policy"] not in self._policies:
                 content = tx.policy(case["policy"])
@@ -136,6 +138,11 @@ class Engine:
                     raise BadInput(f"policy {case['policy']} of {case['id']} is not in the database", field="policy")
                 self._policies[case["policy"]] = policies.restore(content)
         return self.known_rules()
+
+    def refresh(self, tx: Tx) -> None:
+        """Read the calendars again: somebody has imported one."""
+        kept = [(imported_at, calendars.parse(content)) for imported_at, content in tx.calendars()]
+        self.calendars, self._calendar_count = Calendars(kept), len(kept)
 
     def known_rules(self) -> Rules:
         """Return the rules with every policy that was asked for so far."""
@@ -384,10 +391,6 @@ def place_of(refund_id: str) -> tuple[str, str]:
         return refund_place(refund_id)
     except ValueError as error:
         raise NotFound(refund_id) from error
-
-
-def _calendars_of(tx: Tx) -> Calendars:
-    return Calendars([(imported_at, calendars.parse(content)) for imported_at, content in tx.calendars()])
 
 
 def _with_facts(act: Act, facts: Mapping[str, Json]) -> Act:

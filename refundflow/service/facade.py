@@ -9,6 +9,7 @@ from refundflow import calendars, policies
 from refundflow.config import checked_url
 from refundflow.errors import BadInput
 from refundflow.gateways import Gateway
+from refundflow.service.calendar import CalendarWork
 from refundflow.service.delivery import Delivery
 from refundflow.service.engine import Engine
 from refundflow.service.line_acts import LineActs
@@ -21,7 +22,7 @@ from refundflow.store import Store
 from states.policy_values import Policy
 
 
-class Refunds(ReviewActs, PayoutActs, LineActs, Queries, Staff, SystemWork, Delivery):
+class Refunds(ReviewActs, PayoutActs, LineActs, Queries, Staff, SystemWork, Delivery, CalendarWork):
     """The facade: one method per event of the workflow, and the queries beside them.
 
     Use it as a context manager; one instance serves all threads of a process::

@@ -325,15 +325,8 @@ class Queries(Facade):
             owner = tx.buyer_by_lookup(self.engine.vault.buyer_lookup(caller.name))
             yield from tx.find(buyer_ref=owner.ref, limit=MAX_PAGE) if owner else ()
             return
-        yield from (case for case in self._by_due(tx) if _goes_first(case))
-        yield from (case for case in self._by_due(tx) if not _goes_first(case))
-
-    def _by_due(self, tx: Tx) -> Iterator[Case]:
-        after: tuple[str, str] | None = None
-        while page := tx.queue(after=after, limit=MAX_PAGE):
-            yield from page
-            last = page[-1]
-            after = (min(item["due_at"] for item in last["deadlines"].values()), last["id"])
+        yield from (case for case in self.open_cases(tx) if _goes_first(case))
+        yield from (case for case in self.open_cases(tx) if not _goes_first(case))
 
     def _queued(self, refund: values.Refund, now: datetime) -> values.QueueItem:
         turn = TURNS[refund.state]

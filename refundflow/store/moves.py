@@ -13,7 +13,7 @@ from refundflow.store.news import TELL
 from refundflow.store.rows import Json, Sealed, Stored
 from refundflow.store.statements import insert_or, insert_row, select_where, update_where
 from refundflow.store.values import moment, written
-from refundflow.tables import OrderLine, Payout, PendingEffect, Refund, Transition, table_of
+from refundflow.tables import CalendarText, OrderLine, Payout, PendingEffect, Refund, Transition, table_of
 from states import times
 from states.case import Aggregate, Case, Decision, Effect, Ledger, Line, line_subject, refund_place
 
@@ -25,6 +25,7 @@ _REFUND_COLUMNS = tuple(column.name for column in _REFUND.c)
 _LINE_KEY = {"order_id": "at_order", "line": "at_line", "version": "at_version"}
 _REFUND_KEY = {"order_id": "at_order", "id": "at_id", "version": "at_version"}
 
+COUNT_CALENDARS = select(func.count()).select_from(table_of(CalendarText))
 READ_CLOCK = select(func.clock_timestamp())
 READ_LINE = select_where(OrderLine, "order_id", "line")
 LOCK_LINE = select_where(OrderLine, "order_id", "line", lock=True)
@@ -91,6 +92,7 @@ class Moves:
 
     session: Session
     clock: datetime | None = None  # the server's, read with the newest lock
+    calendar_count: int | None = None  # how many calendars there were, read with the newest line
 
     def aggregate(self, order_id: str, line: str, *, lock: bool, wait: bool = True) -> Stored | None:
         """Return an order line with its ledger and refunds (in order of number), None where there is none.
@@ -104,9 +106,11 @@ class Moves:
             Question((LOCK_LINE if wait else TAKE_LINE) if lock else READ_LINE, place),
             Question(READ_REFUNDS, place),
         ]
+        questions.append(Question(COUNT_CALENDARS, {}))
         if lock and self.session.dialect == "postgresql":
             questions.append(Question(READ_CLOCK, {}))
-        found, rows, *clock = self.session.gather(questions)
+        found, rows, counted, *clock = self.session.gather(questions)
+        self.calendar_count = counted[0][0]
         self.clock = moment(clock[0][0][0]) if clock else None
         if not found:
             return None

@@ -69,7 +69,7 @@ def test_the_recomputed_moment_is_never_earlier_than_the_import() -> None:
 
     entry = next(entry for entry in guessed.entries if entry.event == "deadline_recomputed")
     assert local(entry.params["due_at"]) == "2027-01-03 09:00"
-    assert guessed.events()[-1] == "review_overdue"
+    assert "review_overdue" in guessed.events()
 
 
 def test_what_is_due_at_the_moment_of_the_import_lapses_first_by_the_calendar_before() -> None:
