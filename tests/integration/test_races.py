@@ -243,8 +243,8 @@ def test_many_workers_at_once(racers: Racers, databases: Databases, tmp_path: Pa
 
     promises_broken = 20 * 3  # after each of three days
     assert (done["lapsed"], market.get(offers[0]).state) == (10 + promises_broken, "under_review.reviewing")
-    for refund in market.refunds.list(actor=LI, limit=500, at=market.at).refunds:
-        paid = channel.paid(f"pay-{refund.order_id}")
-        assert paid == refund.settled_minor + refund.in_flight_minor * (paid > 0)
-        assert Counter(entry.event for entry in market.history(refund.id))["payout_settled"] <= 1
+    for item in market.refunds.list(actor=LI, limit=500, at=market.at).refunds:
+        paid = channel.paid(f"pay-{item.order_id}")
+        assert paid == item.settled_minor + item.in_flight_minor * (paid > 0)
+        assert Counter(entry.event for entry in market.history(item.id))["payout_settled"] <= 1
     market.close()
