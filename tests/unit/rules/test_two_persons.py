@@ -165,3 +165,16 @@ def test_explain_tells_who_is_waited_for() -> None:
     assert story.explained(agent("li"))["approve"] == ["SECOND_PERSON_NEEDED"]
     assert story.explained(agent("wang"))["approve"] == []
     assert story.explained(agent("li"))["take_back"] == []
+
+
+def test_a_first_falls_with_the_lapse_that_leaves_the_state() -> None:
+    """A counter-offer that waits for its second person too long lapses, and the first falls at that moment."""
+    story = Story(**LARGE).reviewing().must("offer", agent("li"), amount=100)
+    story.must("counter_offer", BUYER, amount=120000).must("accept_offer", agent("li"))
+    assert story.answer.waiting
+
+    story.at_due("offer", hours=5).sweep()
+
+    lapsed, fell = story.entries[-2:]
+    assert (lapsed.event, fell.event, story.case["firsts"]) == ("offer_lapsed", "first_fell", {})
+    assert (fell.effective_at, fell.cause) == (lapsed.effective_at, lapsed.seq)
