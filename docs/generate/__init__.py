@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from docs.generate import chart, codes, commands, documents, eligibility, policy
+from docs.generate import chart, codes, commands, documents, eligibility, policy, rehearsal
 
 FOLDER = Path(__file__).parents[1] / "reference"
 _PAGES = {
@@ -13,6 +13,7 @@ _PAGES = {
     "eligibility.md": eligibility.page,
     "json.md": documents.page,
     "policy.md": policy.page,
+    "rehearsal.md": rehearsal.page,
 }
 
 

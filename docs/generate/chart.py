@@ -49,6 +49,9 @@ def page() -> str:
                 for s, n, length, e, t, ends in chart.deadlines(TABLE, policies.default())
             ),
         ),
+        "## Bounds",
+        "The longest time of each part of a life by deadlines alone, every round and every extension used.",
+        table(("part", "at most"), chart.bounds(policies.default())),
         "## Who may cause an event",
         "Persons are compared by name, whatever the role. *Deciding*: the claimant never may, and who decided in the "
         "review never decides the appeal. *Two persons*: the first call is recorded and the state stays. `channel` and "

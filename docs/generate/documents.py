@@ -12,7 +12,7 @@ from docs.generate.meanings import MEANINGS
 from refundflow import values
 from states.case import Blocker
 
-_SHOWN = (
+SHOWN = (
     (values.Refund, "every act on a refund, `show`; `list` prints them in `refunds` with `after`; `queue` adds "
                     "`turn` and `urgency`"),
     (values.Deadline, "`deadline`, `deadlines`"),
@@ -30,6 +30,8 @@ _SHOWN = (
     (values.Verification, "`audit verify`, with `ok`"),
     (values.Finding, "`findings`"),
     (values.Work, "`worker`"),
+    (values.Delivered, "`worker` with a receiver, beside the keys above"),
+    (values.PendingEffect, "`effects`"),
 )  # fmt: skip
 _PLAIN = {str: "text", int: "integer", bool: "true or false", datetime: "time", NoneType: "null", Any: "value"}
 _ERRORS = (
@@ -43,7 +45,7 @@ _ERRORS = (
 def page() -> str:
     """Return the page."""
     parts = []
-    for kind, where in _SHOWN:
+    for kind, where in SHOWN:
         parts += [f"## {kind.__name__}", f"{first_sentence(kind.__doc__)} Printed by: {where}."]
         parts.append(table(("key", "type", "meaning"), rows(kind)))
     return whole_page(

@@ -1,6 +1,10 @@
-"""Every block of the README and of the documentation works as it is printed."""
+"""Every block of the README and of the documentation works as it is printed.
+
+Run with ``UPDATE_GOLDEN=1`` to write what the blocks print anew after a change that is meant.
+"""
 
 import json
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -8,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from docs.generate.commands import helps
-from tests.support.documents import EXECUTED, LOOKED_AT, ROOT, blocks, documents, run
+from tests.support.documents import EXECUTED, LOOKED_AT, ROOT, blocks, documents, replayed
 
 ON_POSTGRES = "postgresql.md"
 DOCUMENTS = documents()
-EXECUTABLE = [path for path in DOCUMENTS if any(block.language in EXECUTED for block in blocks(path))]
+EXECUTABLE = [
+    path for path in DOCUMENTS if any(block.language in EXECUTED for block in blocks(path.read_text(encoding="utf-8")))
+]
 _LINES = re.compile(r"^\$ (.+)$", re.MULTILINE)
 
 
@@ -23,20 +29,26 @@ def _name(path: Path) -> str:
 @pytest.mark.parametrize("path", [path for path in EXECUTABLE if path.name != ON_POSTGRES], ids=_name)
 def test_the_blocks_of_a_page_run_one_after_the_other(path: Path, tmp_path: Path) -> None:
     """Every Python and shell block of a page succeeds and prints what the page says."""
-    run(path, tmp_path, {})
+    _compare(path, replayed(path, tmp_path, {}))
 
 
 def test_the_blocks_of_the_page_on_postgresql_run_there(tmp_path: Path, postgres_url: str) -> None:
     """The page about PostgreSQL is true on a PostgreSQL server."""
     (path,) = (path for path in EXECUTABLE if path.name == ON_POSTGRES)
 
-    run(path, tmp_path, {"REFUNDFLOW_DATABASE_URL": postgres_url})
+    _compare(path, replayed(path, tmp_path, {"REFUNDFLOW_DATABASE_URL": postgres_url}))
+
+
+def _compare(path: Path, now: str) -> None:
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(now, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == now
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=_name)
 def test_a_block_is_executed_or_of_a_kind_that_is_looked_at(path: Path) -> None:
     """No block escapes by its language, and JSON and TOML blocks can be read."""
-    for block in blocks(path):
+    for block in blocks(path.read_text(encoding="utf-8")):
         assert block.language in (*EXECUTED, *LOOKED_AT), (
             f"{_name(path)}:{block.line}: {block.language or 'no'} language"
         )
@@ -54,7 +66,7 @@ def test_what_a_person_is_told_to_type_exists() -> None:
     typed = [
         line
         for path in DOCUMENTS
-        for block in blocks(path)
+        for block in blocks(path.read_text(encoding="utf-8"))
         if block.language == "console"
         for line in _LINES.findall(block.text)
     ]
