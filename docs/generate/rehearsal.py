@@ -1,7 +1,5 @@
 """The page of the rehearsal: the fixed rule, and the table from a complaint to a claim."""
 
-from collections.abc import Iterator
-
 from docs.generate.markdown import block, code, table
 from docs.generate.markdown import page as whole_page
 from refundflow.rehearsal import rule_text
@@ -32,9 +30,3 @@ def page() -> str:
             ),
         ),
     )
-
-
-def _claims() -> Iterator[tuple[str, ...]]:
-    for product, issues in mapping.CLAIMS.items():
-        for issue, claim in issues.items():
-            yield product, issue, code(claim.reason), claim.usage
