@@ -11,6 +11,7 @@ from refundflow.store import REGISTER_ORDER, StaffRow, Tx
 from states import codes, times
 from states.case import Actor, Blocker, Entry, Json
 
+_RESERVED = ("seq", "effective_at", "system", "staff", "erased")  # words of the documents and of what a buyer is shown
 SUBJECT: Literal["staff"] = "staff"
 
 
@@ -30,7 +31,12 @@ class Staff(Facade):
         if unknown or not roles:
             allowed = ", ".join(codes.STAFF_ROLES)
             raise BadInput(f"roles {', '.join(unknown) or '(none)'}: one or more of {allowed}", field="roles")
-        if not name.strip() or ":" in name or any(not character.isprintable() for character in name):
+        if (
+            not name.strip()
+            or ":" in name
+            or name.strip() in _RESERVED
+            or any(not character.isprintable() for character in name)
+        ):
             raise BadInput(f"{name!r} is no name: printable characters without a colon", field="name")
         row = StaffRow(name=name.strip(), roles=tuple(sorted(set(roles))), active=True)
         return self._change(row, "staff_added", parse_caller(actor), at)
