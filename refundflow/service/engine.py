@@ -154,7 +154,7 @@ class Engine:
         """Run one short transaction, again a bounded number of times when others were in the way.
 
         Raises:
-            Busy: the database stayed locked.
+            Busy: the database stayed locked, or went away; only its message tells that it went at the commit.
             ChangedMeanwhile: others were first every time.
         """
         for tried in range(TRIES):
@@ -162,6 +162,10 @@ class Engine:
                 with self.store.write() as tx:
                     return work(tx)
             except Conflict as conflict:
+                if conflict.reason == "unknown":
+                    raise Busy(
+                        "the database went away while it was committing: repeat the call with its key, or look first"
+                    ) from conflict
                 last = conflict
                 time.sleep(random.uniform(0, 0.01 * 2**tried))
         if last.reason == "busy":

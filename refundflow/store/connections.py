@@ -27,10 +27,11 @@ _BUSY = "the lock of the writers did not come free"
 class Conflict(Exception):
     """Say that others were in the way and nothing was done, so that the whole act may be tried again.
 
-    `reason` is "changed" when somebody else was first, "busy" when a lock did not come free.
+    `reason` is "changed" when somebody else was first, "busy" when a lock did not come free. "unknown" is the
+    exception: the connection broke at the commit, so that only who asks again with a key learns what became of it.
     """
 
-    def __init__(self, reason: Literal["changed", "busy"], detail: str = "") -> None:
+    def __init__(self, reason: Literal["changed", "busy", "unknown"], detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
 
@@ -232,11 +233,11 @@ class PostgresDatabase:
         """Open a connection that commits every statement by itself until a transaction begins."""
         try:
             connection = self._driver.connect(self._conninfo, autocommit=True)
+            connection.execute(self._lock_timeout)
+            if not self.durable:
+                connection.execute("SET synchronous_commit = off")
         except self._driver.OperationalError as problem:
             raise Conflict("busy", f"the server does not take a connection: {problem}") from problem
-        connection.execute(self._lock_timeout)
-        if not self.durable:
-            connection.execute("SET synchronous_commit = off")
         return connection
 
     @contextmanager
@@ -252,7 +253,9 @@ class PostgresDatabase:
         except BaseException as problem:
             if not connection.closed:
                 connection.rollback()
-            elif ended is None and isinstance(problem, self._driver.OperationalError):
+            elif isinstance(problem, self._driver.OperationalError):
+                if ended is not None:
+                    raise Conflict("unknown", f"the server went away while it was committing: {problem}") from problem
                 raise Conflict("busy", f"the server went away before anything was committed: {problem}") from problem
             raise
         if ended.statusmessage != "COMMIT":

@@ -223,8 +223,12 @@ class Walk(RuleBasedStateMachine):
             return method(refund, actor=actor, at=at, key=key, **given)
 
         answer = self._both(call)
-        if key is not None and isinstance(answer, values.Refund):
+        if key is not None and isinstance(answer, values.Refund) and self._used(refund, key):
             self.keyed.append((call, answer))
+
+    def _used(self, refund: str, key: str) -> bool:
+        """Tell whether a key is used up: what was known already is no act."""
+        return key in {entry.key for entry in self.calm.history(refund)}
 
     def _proof(self, data: st.DataObject, refund: values.Refund, *, short: bool) -> dict[str, Any]:
         numbers = [item.number for item in refund.attempts]
