@@ -227,24 +227,27 @@ class SystemWork(Facade):
         else:
             params |= {"amount": told.amount, "currency": told.currency}
         kind = "returned" if told.kind == "reversed" else told.kind
-        for event in (f"payout_{told.kind}", *(("late_reversal",) if told.kind == "reversed" else ())):
+
+        def store(tx: Tx) -> int:
+            late = told.kind == "reversed" and self._ended_paid(tx, payout.refund, told.number, at)
+            event = "late_reversal" if late else f"payout_{told.kind}"
             request = self._request(payout.refund, event, at, params, channel=channel, occurred_at=told.occurred_at)
-            if event == "late_reversal" and not self._ended_paid(payout.refund, told.number):
-                break
-            try:
-                done[kind] += self.engine.write(lambda tx, r=request: self._take_in(tx, r))  # type: ignore[misc]
-            except _Pending:
-                return False
+            return self._take_in(tx, request)
+
+        try:
+            done[kind] += self.engine.write(store)
+        except _Pending:
+            return False
         return True
 
-    def _ended_paid(self, refund: str, number: str) -> bool:
-        """Tell whether the refund was confirmed before the channel told that its payment came back."""
-        case = self.engine.read(lambda tx: tx.case(place_of(refund)[0], refund))
-        return (
-            case is not None
-            and case["state"] == "paid_out.confirmed"
-            and case["attempts"][number]["state"] == "settled"
-        )
+    def _ended_paid(self, tx: Tx, refund: str, number: str, at: datetime | None) -> bool:
+        """Tell whether the refund was confirmed by now, so that its payment comes back after the end."""
+        stored = tx.aggregate(*place_of(refund), lock=True)
+        if stored is None:
+            return False
+        rules = self.engine.rules(tx, stored.aggregate)
+        case = due(stored.aggregate, rules=rules, now=self.engine.time(tx, at)).aggregate.refunds[refund]
+        return case["state"] == "paid_out.confirmed" and case["attempts"][number]["state"] == "settled"
 
     def _request(
         self,
