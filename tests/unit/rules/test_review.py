@@ -117,6 +117,13 @@ def test_assisted_review_approves_small_claims_only(amount: int, before: str | N
         assert story.do("approve", agent()).codes == []
 
 
+def test_a_chargeback_ever_stops_assisted_review() -> None:
+    """Even one that was won before the claim was made."""
+    story = Story().must("chargeback_closed", CHANNEL, chargeback="c1", amount=10, outcome="won")
+
+    assert story.reviewing(amount=100).do("approve", SYSTEM).codes == ["CHARGEBACK_SEEN"]
+
+
 def test_reject_tells_the_buyer_grounds_and_appeal_window() -> None:
     """A rejection leads to appealable and keeps the amount reserved."""
     story = Story().reviewing(amount=4000).must("reject", agent("li"), **REJECT)
