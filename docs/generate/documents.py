@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from datetime import datetime
+from datetime import date, datetime
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -32,8 +32,18 @@ SHOWN = (
     (values.Work, "`worker`"),
     (values.Delivered, "`worker` with a receiver, beside the keys above"),
     (values.PendingEffect, "`effects`"),
+    (values.CalendarStatus, "`calendar status`"),
+    (values.CalendarImport, "`calendar import`"),
 )  # fmt: skip
-_PLAIN = {str: "text", int: "integer", bool: "true or false", datetime: "time", NoneType: "null", Any: "value"}
+_PLAIN = {
+    str: "text",
+    int: "integer",
+    bool: "true or false",
+    datetime: "time",
+    date: "date",
+    NoneType: "null",
+    Any: "value",
+}
 _ERRORS = (
     ("code", "text", "the stable code of the error, of the first blocker for a refusal"),
     ("message", "text", "the error in words"),
