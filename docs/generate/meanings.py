@@ -78,6 +78,7 @@ MEANINGS: Mapping[str, str] = {
     "effect": "its number",
     "effective_at": "when it counts: an act when it was done, a lapse at its due moment",
     "ended": "`accepted`, `declined`, `lapsed`, `countered`, `withdrawn` or `revoked`; null while it stands",
+    "ends_soon": "the next year should be imported",
     "enquiry_since": "since when an enquiry is open",
     "event": "of the events in the [chart](chart.md)",
     "evidence": "every piece of evidence that the reader may see",
