@@ -222,6 +222,10 @@ class PendingEffect(Base, table=True):
     __table_args__ = (
         PrimaryKeyConstraint("order_id", "id"),
         _where_set("ix_effects_waiting", "next_try_at"),
+        Index(
+            "ix_effects_dead", "id",
+            sqlite_where=text("next_try_at IS NULL"), postgresql_where=text("next_try_at IS NULL"),
+        ),
         Index(None, "order_id", "subject", "id"),
     )
 
@@ -237,6 +241,16 @@ class PendingEffect(Base, table=True):
     tries: int = Field(sa_type=Integer)
     next_try_at: datetime | None = Field(default=None, sa_type=Moment)  # null: given up, a dead letter
     problem: str | None = Field(default=None, sa_type=Text)  # why the last try failed
+
+
+class Total(Base, table=True):
+    """One number that is counted on as entries come; only metrics ask for it, and it can be counted again."""
+
+    __tablename__ = "totals"
+
+    name: str = Field(sa_type=Name, primary_key=True)
+    labels: str = Field(sa_type=Name, primary_key=True)
+    value: int = Field(sa_type=BigInteger)
 
 
 class Payout(Base, table=True):
