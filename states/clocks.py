@@ -59,8 +59,6 @@ def change_state(draft: Draft, case: Case, target: str, at: datetime) -> None:
     """Move a case to another leaf and let its deadlines follow."""
     source = case["state"]
     case["state"] = target
-    if source == target:
-        return
     old, new = STANDING.get(source), STANDING.get(target)
     if old == new:
         return

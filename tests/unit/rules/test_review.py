@@ -203,7 +203,10 @@ def test_an_appeal_is_the_instance_of_others() -> None:
     ("given", "codes"),
     [
         ({}, ["NO_NEW_GROUND"]),
-        ({"argument": "no fair"}, ["NO_NEW_GROUND"]),
+        ({"argument": "not  a  fair"}, ["NO_NEW_GROUND"]),
+        ({"argument": "not that fair"}, []),
+        ({"argument": "ten letter"}, ["NO_NEW_GROUND"]),
+        ({"argument": "ten letters"}, []),
         ({"argument": "I was abroad on that day."}, []),
         ({"argument": "卡密从未被使用过，请核实"}, []),
         ({"evidence": [file("chat_log")]}, []),
