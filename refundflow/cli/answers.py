@@ -137,9 +137,11 @@ def _handling(call: Call, value: "Refund") -> Iterable[tuple[str, object]]:
     for first in value.firsts:
         yield "1 of 2", f"{first.event} by {first.role} {first.name}"
     for attempt in value.attempts:
-        void = ", void" if attempt.void else ""
+        marks = "".join(
+            [", void" if attempt.void else "", f", reference {attempt.reference}" if attempt.reference else ""]
+        )
         amount = money(attempt.amount_minor, attempt.currency)
-        yield "payout", f"{attempt.number} {amount} by {attempt.channel}: {attempt.state}{void}"
+        yield "payout", f"{attempt.number} {amount} by {attempt.channel}: {attempt.state}{marks}"
     if value.enquiry_since is not None:
         yield "enquiry", f"open since {local(value.enquiry_since, call.zone, call.now)}"
 
