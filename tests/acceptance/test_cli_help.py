@@ -24,6 +24,7 @@ OTHER_WORDS = {
     "captured": "record-captured",
     "paid": "orders import",
     "validity": "orders import",
+    "effect_discarded": "effects discard",
 }
 
 
