@@ -236,3 +236,14 @@ def test_both_sides_are_told_of_the_other_sides_answer() -> None:
     """A decline by the buyer is a task of the staff, one by the staff a message to the buyer."""
     assert offered().must("decline_offer", BUYER).told("staff_task") == ["OFFER_DECLINED"]
     assert countered().must("decline_offer", agent("li")).told("buyer_message") == ["OFFER_DECLINED"]
+
+
+def test_accepting_a_counter_offer_is_deciding() -> None:
+    """Neither who acted for the claimant nor who decided in the review accepts it; who accepts has decided."""
+    story = Story().rejected().must("appeal", SHOP, argument="He was abroad on that day.")
+    story.must("offer", agent("wang"), amount=4000).must("counter_offer", BUYER, amount=6000)
+
+    assert story.do("accept_offer", agent("shop")).codes == ["CLAIMANT_DECIDES"]
+    assert story.do("accept_offer", agent("li")).codes == ["DECIDED_IN_REVIEW"]
+    story.must("accept_offer", agent("zhao"))
+    assert story.case["decided"] == {"review": ["li"], "appeal": ["wang", "zhao"]}
