@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from refundflow.errors import BadInput, NotFound, RoleNotAllowed
+from refundflow.service.door import check_reference
 from refundflow.store import Tx
 from refundflow.vault import BuyerRow, Vault
 from states import codes
@@ -36,6 +37,8 @@ def parse_caller(actor: str, buyer: str | None = None) -> Caller:
         RoleNotAllowed: `channel` and `system` are never taken from a caller.
     """
     role, colon, name = actor.partition(":")
+    check_reference("actor", actor)
+    check_reference("buyer", buyer)
     if not colon or not name.strip() or role not in codes.ROLES:
         allowed = ", ".join(f"{item}:NAME" for item in codes.CALLER_ROLES)
         raise BadInput(f"{actor!r} names no actor: write one of {allowed}", field="actor")

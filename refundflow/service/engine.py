@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from refundflow import audit, calendars, policies
 from refundflow.errors import BadInput, Busy, ChangedMeanwhile, NotFound, Refused, RoleNotAllowed
+from refundflow.service import door
 from refundflow.service.callers import Caller, actor_on, require_registered
 from refundflow.store import Conflict, Store, Stored, StoredEntry, Tx
 from refundflow.store.documents import canonical
@@ -154,7 +155,7 @@ class Engine:
         """Run one short transaction, again a bounded number of times when others were in the way.
 
         Raises:
-            Busy: the database stayed locked, or went away; only its message tells that it went at the commit.
+            Busy: the database stayed locked, its disk is full, or it went away; only its message tells that it went at the commit.
             ChangedMeanwhile: others were first every time.
         """
         for tried in range(TRIES):
@@ -166,6 +167,8 @@ class Engine:
                     raise Busy(
                         "the database went away while it was committing: repeat the call with its key, or look first"
                     ) from conflict
+                if conflict.reason == "disk":
+                    raise Busy(f"the database cannot write: {conflict}; nothing was done") from conflict
                 last = conflict
                 time.sleep(random.uniform(0, 0.01 * 2**tried))
         if last.reason == "busy":
@@ -194,6 +197,7 @@ class Engine:
             Busy, ChangedMeanwhile: nothing was done; see `write`.
         """
         self._require_untold_time(request.at)
+        _check(request)
         outcome = self.write(lambda tx: self.carry(tx, request, facts))
         if isinstance(outcome, Refused):
             raise outcome
@@ -384,6 +388,17 @@ def _follows(entry: StoredEntry) -> bool:
         return True
     told = entry.event in ("chargeback_opened", "chargeback_closed") and "/" not in entry.subject
     return told or entry.parsed().get("cause") is not None
+
+
+def _check(request: Request) -> None:
+    """Check at the door what a caller gives; see `door`."""
+    if not (door.one_line(request.order_id) and door.one_line(request.line)):
+        raise NotFound(request.what)
+    door.check_params(request.params)
+    door.check_texts(request.texts)
+    door.check_files(request.files)
+    door.check_reference("key", request.key)
+    door.check_reference("correlation", request.correlation)
 
 
 def place_of(refund_id: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from refundflow.orders import OrderRow
 from refundflow.service import views
 from refundflow.service.base import By, Facade
 from refundflow.service.callers import Caller, parse_caller, require_registered
+from refundflow.service.door import check_reference
 from refundflow.service.engine import Answer, Request
 from refundflow.store import Stored, Tx
 from refundflow.vault import BuyerRow
@@ -36,6 +37,7 @@ class LineActs(Facade):
             BadInput: it contradicts what was registered in something that cannot change.
         """
         caller = parse_caller(actor)
+        check_reference("correlation", correlation)
         if caller.role != "service":
             raise RoleNotAllowed(
                 (Blocker(code="ROLE_NOT_ALLOWED", params={"role": caller.role, "roles": ["service"]}),)

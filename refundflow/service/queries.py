@@ -12,6 +12,7 @@ from refundflow.export import export_entries
 from refundflow.service import views
 from refundflow.service.base import Facade
 from refundflow.service.callers import Caller, actor_on, parse_caller, require_registered
+from refundflow.service.door import check_reference, one_line
 from refundflow.service.engine import place_of
 from refundflow.store import Stored, Tx
 from states import times
@@ -33,6 +34,7 @@ TURNS = {
     "paid_out.settled": "buyer",
 }
 MAX_PAGE = 500
+LONGEST_QUEUE = 1_000_000
 
 
 class Queries(Facade):
@@ -103,8 +105,10 @@ class Queries(Facade):
         `after` is what the page before returned. A buyer gets his own only.
         """
         caller = parse_caller(actor, buyer)
-        if not 0 < limit <= MAX_PAGE:
+        if type(limit) is not int or not 0 < limit <= MAX_PAGE:
             raise BadInput(f"a page has 1 to {MAX_PAGE} refunds", field="limit")
+        for name, given in (("order", order), ("customer", customer), ("payment", payment)):
+            check_reference(name, given)
         leaves = _leaves(state)
         wanted = caller.name if caller.role == "buyer" else customer or caller.buyer
 
@@ -154,6 +158,8 @@ class Queries(Facade):
         assigned to the actor.
         """
         caller = parse_caller(actor, buyer)
+        if type(limit) is not int or not 0 < limit <= LONGEST_QUEUE:
+            raise BadInput(f"a queue shows 1 to {LONGEST_QUEUE} refunds", field="limit")
 
         def read(tx: Tx) -> tuple[values.QueueItem, ...]:
             self._registered(tx, caller)
@@ -284,7 +290,8 @@ class Queries(Facade):
 
     def _stored(self, tx: Tx, order_id: str, line: str, caller: Caller, what: str) -> tuple[Stored, Actor]:
         self._registered(tx, caller)
-        stored = tx.aggregate(order_id, line, lock=False)
+        known = one_line(order_id) and one_line(line)
+        stored = tx.aggregate(order_id, line, lock=False) if known else None
         if stored is None:
             raise NotFound(what)
         owner = tx.buyer(stored.aggregate.line["buyer"])
@@ -365,10 +372,13 @@ def _urgency(item: values.QueueItem) -> tuple[bool, datetime, str]:
 def _place(after: str | None) -> tuple[str, str] | None:
     if after is None:
         return None
-    moment, comma, refund = after.partition(",")
-    if not comma or not refund:
-        raise BadInput("`after` is not what a page returned", field="after")
-    return moment, refund
+    moment, _, refund = after.partition(",")
+    try:
+        if refund and one_line(refund):
+            return times.text(times.moment(moment)), refund
+    except (ValueError, OverflowError) as problem:
+        raise BadInput("`after` is not what a page returned", field="after") from problem
+    raise BadInput("`after` is not what a page returned", field="after")
 
 
 def _leaves(state: str | None) -> Sequence[str] | None:

@@ -7,6 +7,7 @@ from typing import Unpack
 from refundflow import values
 from refundflow.service.base import By, Facade, Facts, given
 from refundflow.service.callers import parse_caller
+from refundflow.service.door import check_reference
 from refundflow.service.engine import Request
 from refundflow.store import Tx
 from refundflow.vault import Vault
@@ -186,6 +187,7 @@ class ReviewActs(Facade):
 
     def assign(self, refund_id: str, *, to: str, **by: Unpack[By]) -> values.Refund:
         """Route the work to a registered person; it locks nothing."""
+        check_reference("to", to)
         named = self.engine.read(lambda tx: _person(tx, to, self.engine.vault))
 
         def facts(tx: Tx, aggregate: Aggregate) -> Mapping[str, Json]:

@@ -7,6 +7,7 @@ from refundflow import audit, values
 from refundflow.errors import BadInput, NotFound, RoleNotAllowed
 from refundflow.service.base import Facade
 from refundflow.service.callers import Caller, parse_caller, require_registered
+from refundflow.service.door import one_line
 from refundflow.store import REGISTER_ORDER, StaffRow, Tx
 from states import codes, times
 from states.case import Actor, Blocker, Entry, Json
@@ -48,7 +49,7 @@ class Staff(Facade):
             NotFound: nobody of that name is registered.
             RoleNotAllowed: the actor is no supervisor.
         """
-        found = self.engine.read(lambda tx: tx.staff(name))
+        found = self.engine.read(lambda tx: tx.staff(name)) if one_line(name) else None
         if found is None:
             raise NotFound(name)
         row = StaffRow(name=found.name, roles=found.roles, active=False)

@@ -1,0 +1,90 @@
+"""The door: what stands in clear in an entry is a code, a number or a reference; checked before anything else."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from refundflow.errors import BadInput
+from refundflow.orders.row import LARGEST_AMOUNT
+from refundflow.values import Attachment
+
+LONGEST_TEXT = 20_000  # characters of one note or message
+LONGEST_NAME = 128
+_CODED = frozenset({
+    "reason", "grounds", "kinds", "answer", "flag", "contact", "audience", "channel", "currency", "how", "outcome",
+    "usage", "deadline", "event", "rule",
+})  # fmt: skip
+_SWITCHES = frozenset({"all", "void"})
+_CODE = re.compile(r"[A-Za-z0-9_.:-]{0,64}")
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9.+-]{1,64}/[A-Za-z0-9.+-]{1,64}(?:; ?[a-z]{1,16}=[A-Za-z0-9_.-]{1,64})?")
+_ONE_LINE = re.compile(rf"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{{0,{LONGEST_NAME}}}")
+_NO_UNICODE = re.compile(r"[\ud800-\udfff]")
+
+
+def one_line(text: str) -> bool:
+    """Tell whether a text can be an id, a name or a reference: one line of printable characters, not too long."""
+    return _ONE_LINE.fullmatch(text) is not None
+
+
+def check_reference(name: str, text: str | None) -> None:
+    """Check an id, a name or a reference.
+
+    Raises:
+        BadInput: it is not one line of printable characters, or too long.
+    """
+    if text is not None and not one_line(text):
+        raise BadInput(f"{name}: one line of at most {LONGEST_NAME} printable characters", field=name)
+
+
+def check_params(params: Mapping[str, Any]) -> None:
+    """Check the parameters of an act.
+
+    Raises:
+        BadInput: words where a code belongs, a number that no amount can be, or what JSON does not know.
+    """
+    for name, value in params.items():
+        for item in value if isinstance(value, list) else (value,):
+            _check_param(name, item)
+
+
+def _check_param(name: str, value: object) -> None:
+    if isinstance(value, bool):
+        if name not in _SWITCHES:
+            raise BadInput(f"{name}: {value} is neither a number nor a code", field=name)
+    elif isinstance(value, int):
+        if abs(value) > LARGEST_AMOUNT:
+            raise BadInput(f"{name}: a whole number of at most {LARGEST_AMOUNT}", field=name)
+    elif not isinstance(value, str):
+        raise BadInput(f"{name}: {type(value).__name__} is neither a whole number nor a text", field=name)
+    elif name in _CODED:
+        if _CODE.fullmatch(value) is None:
+            raise BadInput(f"{name}: a code of at most 64 letters, digits and _ . : -, not words", field=name)
+    else:
+        check_reference(name, value)
+
+
+def check_texts(texts: Mapping[str, str]) -> None:
+    """Check free texts.
+
+    Raises:
+        BadInput: one is too long or holds half a character.
+    """
+    for name, text in texts.items():
+        if len(text) > LONGEST_TEXT:
+            raise BadInput(f"{name}: at most {LONGEST_TEXT} characters", field=name)
+        if _NO_UNICODE.search(text):
+            raise BadInput(f"{name}: is no Unicode text", field=name)
+
+
+def check_files(files: Sequence[Attachment]) -> None:
+    """Check what is said about files; the rules judge kind, type and size.
+
+    Raises:
+        BadInput: words where a kind or a media type belongs, or an impossible name.
+    """
+    for file in files:
+        if _CODE.fullmatch(file.kind) is None:
+            raise BadInput("evidence: its kind is a code, not words", field="evidence")
+        if file.media_type is not None and _MEDIA_TYPE.fullmatch(file.media_type) is None:
+            raise BadInput("evidence: a media type is written like image/png", field="evidence")
+        check_texts({"evidence": file.filename})
