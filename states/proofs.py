@@ -26,11 +26,18 @@ class Sorted:
 
 
 def sort_proof(turn: Turn) -> Sorted:
-    """Sort a proof by what the refund knows of its number, its amount and its currency."""
+    """Sort a proof by what the refund knows of its number, its amount and its currency.
+
+    A proof that was kept is a fact already known only while it still matches nothing: once it would move
+    something, it is told for the first time.
+    """
+    found = _sort(turn)
+    kept = turn.case.get("kept", {}).get(proof_key(turn.act.event, turn.act.params))
+    return Sorted(kind="known", seq=kept) if found.kind == "kept" and kept is not None else found
+
+
+def _sort(turn: Turn) -> Sorted:
     case, event = turn.case, turn.act.event
-    kept = case.get("kept", {}).get(proof_key(event, turn.act.params))
-    if kept is not None:
-        return Sorted(kind="known", seq=kept)
     item = case["attempts"].get(str(turn.given("number")))
     if item is None:
         return Sorted(kind="kept", why="UNKNOWN_NUMBER")
