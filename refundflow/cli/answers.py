@@ -125,9 +125,9 @@ def _handling(call: Call, value: "Refund") -> Iterable[tuple[str, object]]:
         yield "asked for", ", ".join(value.requested_evidence)
     if value.missing_evidence:
         yield "missing", groups(value.missing_evidence)
-    for item in value.evidence:
+    for item in sorted(value.evidence, key=lambda item: item.file):
         yield "evidence", f"{item.file} {item.kind}, {item.media_type}, {item.size} bytes, by {item.role} {item.by}"
-    for offer in value.offers:
+    for offer in sorted(value.offers, key=lambda offer: offer.offer):
         ended = offer.ended or "stands"
         what = f"{money(offer.refund_minor, value.currency)} + {money(offer.compensation_minor, value.currency)}"
         yield (
@@ -136,7 +136,7 @@ def _handling(call: Call, value: "Refund") -> Iterable[tuple[str, object]]:
         )
     for first in value.firsts:
         yield "1 of 2", f"{first.event} by {first.role} {first.name}"
-    for attempt in value.attempts:
+    for attempt in sorted(value.attempts, key=lambda attempt: (attempt.at, attempt.number)):
         marks = "".join(
             [", void" if attempt.void else "", f", reference {attempt.reference}" if attempt.reference else ""]
         )

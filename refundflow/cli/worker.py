@@ -1,6 +1,7 @@
-"""The command that does what the system owes: lapses, payouts, answers of channels."""
+"""The commands of running it: the worker, which does what the system owes, and its numbers."""
 
 import shlex
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,10 +33,14 @@ def worker(
     deliver_command: Annotated[
         str | None, typer.Option(metavar="COMMAND", help="Run this for each effect, its JSON on standard input.")
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", min=0, max=65535, help="Serve metrics for Prometheus here; 0: any free port."),
+    ] = None,
 ) -> None:
     """Do what the system owes: apply what is due, warn, send payouts, ask channels, deliver effects.
 
-    Without --once it goes on until SIGTERM or Ctrl-C, which let the running round end. Any number of workers, on any
+    Without --once it goes on until SIGTERM or Ctrl-C, which let the running batch end. Any number of workers, on any
     number of hosts, share the work; what a dead one left is done by the others. In a rehearsal database the fake
     channel plays every channel. In a live one it plays `fake` alone, and only where REFUNDFLOW_FAKE_CHANNEL names
     the file in which it keeps what it knows.
@@ -50,11 +55,26 @@ def worker(
             raise BadInput(
                 "in a rehearsal time is what you say: run `refundflow worker --once --at TIME`", field="once"
             )
+        from refundflow.metrics import served
         from refundflow.worker import Worker, run_until_signalled
 
-        output.talk("working; SIGTERM or Ctrl-C ends after the running round")
-        run_until_signalled(Worker(refunds, receiver=receiver, report=lambda done, sent: _say_done(call, done, sent)))
+        keeper = Worker(refunds, receiver=receiver, report=lambda done, sent: _say_done(call, done, sent))
+        with nullcontext() if metrics_port is None else served(refunds, metrics_port) as port:
+            if port is not None:
+                output.talk(f"metrics at http://localhost:{port}/metrics")
+            output.talk("working; SIGTERM or Ctrl-C ends after the running batch")
+            run_until_signalled(keeper)
         output.talk("ended")
+
+
+@command(app, "refundflow metrics", takes=(), panel="Running it")
+def metrics(call: Call) -> None:
+    """Count what is new and print all metrics as Prometheus reads them."""
+    from refundflow import metrics as exposition
+
+    with call.connected() as refunds:
+        refunds.count()
+        output.text(exposition.text(refunds))
 
 
 def _receiver(path: Path | None, command_line: str | None) -> "Receiver | None":

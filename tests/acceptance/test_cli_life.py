@@ -135,7 +135,7 @@ def test_a_failed_payout_is_paid_by_hand(desk: Desk) -> None:
     assert desk.json(f"{bounced} --as finance:chen")["state"] == "approved.payout_failed"
     desk.text("pay-manually A1-1-1 --message 'Account closed.' --as finance:chen")
     paying = desk.json("pay-manually A1-1-1 --message 'Account closed.' --as finance:zhou")
-    by_hand = paying["attempts"][-1]["number"]
+    (by_hand,) = (item["number"] for item in paying["attempts"] if item["channel"] == "bank_manual")
     proven = f"payout-settled A1-1-1 --number {by_hand} --amount 10000 --currency CNY --proof BANK-7"
     assert desk.json(f"{proven} --as finance:chen")["waiting"] is True
 
