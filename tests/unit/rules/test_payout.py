@@ -107,6 +107,14 @@ def test_the_window_of_a_channel_ends() -> None:
     assert story.state == "approved.paying"
 
 
+def test_the_window_of_a_channel_is_exact() -> None:
+    """A microsecond before its end a payout is sent, at its end none is."""
+    old = MONDAY - timedelta(days=365)
+    before, at_end = (Story(channel="wechat_pay", paid_at=old).approved() for _ in range(2))
+    before.at("2026-11-03T00:00").at(microseconds=-1).must("dispatch_payout", SYSTEM)
+    assert at_end.at("2026-11-03T00:00").do("dispatch_payout", SYSTEM).codes == ["CHANNEL_WINDOW_OVER"]
+
+
 def test_nothing_is_dispatched_on_bank_manual() -> None:
     """A transfer is made by hand: from payable the way leads over payout_failed."""
     story = Story(channel="bank_manual").approved()
@@ -246,6 +254,12 @@ def test_the_system_retries_three_times_and_finance_as_often_as_it_likes() -> No
     assert story.do("retry_payout", SYSTEM).codes == ["RETRIES_USED"]
     assert story.blockers["RETRIES_USED"].params == {"used": 3, "limit": 3}
     assert story.must("retry_payout", FANG).state == "approved.payable"
+
+
+def test_what_a_person_retries_is_not_counted() -> None:
+    """After a retry by finance the system has its three left."""
+    story = failed().must("retry_payout", FANG)
+    assert story.case["attempts"][story.number]["retries"] == 0
 
 
 def test_the_system_does_not_retry_what_a_rule_of_the_channel_forbids() -> None:
