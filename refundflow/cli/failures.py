@@ -13,6 +13,8 @@ from refundflow.cli import output
 from refundflow.errors import INTERRUPTED, STATUS, RefundflowError
 from refundflow.render import error_json, error_lines
 
+TRACEBACK = "REFUNDFLOW_TRACEBACK"
+
 
 def guarded(run: Callable[[], object], *, as_json: bool) -> int:
     """Run a command and return its exit status; whatever goes wrong is said on stderr."""
@@ -54,9 +56,16 @@ def _unexpected(error: Exception, *, as_json: bool) -> int:
     elif usage:
         _explain_usage(error, message)
     else:
-        output.talk("".join(traceback.format_exception(error)))
-        output.talk("this should not have happened; nothing was done by the call that failed")
+        _explain_failure(error, message)
     return int(getattr(error, "exit_code", STATUS["FAILURE"].exit))
+
+
+def _explain_failure(error: Exception, message: str) -> None:
+    """Say what should not have happened in one line; where it happened only to who asks for it."""
+    if os.environ.get(TRACEBACK):
+        output.talk("".join(traceback.format_exception(error)))
+    output.talk(f"FAILURE: {message.splitlines()[0]}")
+    output.talk(f"this should not have happened; {TRACEBACK}=1 shows where it did")
 
 
 def _explain_usage(error: Exception, message: str) -> None:

@@ -48,5 +48,7 @@ def policy(file: Path | None) -> "Policy":
         return policies.default()
     try:
         return policies.parse(file.read_text(encoding="utf-8"), str(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file}: {error}", field="file") from error
+    except OSError as error:
+        raise BadInput(f"{file}: {error.strerror or error}", field="file") from error
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{file}: not UTF-8: {error.reason}", field="file") from error

@@ -163,3 +163,16 @@ def test_a_reader_that_goes_away_is_no_traceback(desk: Desk) -> None:
 
     assert done.stdout.startswith("version\t")
     assert done.stderr == ""
+
+
+def test_1_what_nobody_foresaw_is_one_line(desk: Desk) -> None:
+    """An unforeseen failure is said in one line; where it happened is shown to who asks for it."""
+    desk.url = f"sqlite:///{desk.file('text.db', 'no database at all, but text that is long enough to be read')}"
+
+    plain = desk.run("show A1-1-1 --as agent:li")
+    desk.env["REFUNDFLOW_TRACEBACK"] = "1"
+    asked = desk.run("show A1-1-1 --as agent:li")
+
+    assert plain.exit_code in (1, 2)
+    assert "Traceback" not in plain.stderr
+    assert plain.exit_code == asked.exit_code
