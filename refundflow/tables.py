@@ -222,9 +222,12 @@ class PendingEffect(Base, table=True):
     __table_args__ = (
         PrimaryKeyConstraint("order_id", "id"),
         _where_set("ix_effects_waiting", "next_try_at"),
+        _where_set("ix_effects_kind", "kind", "next_try_at"),
         Index(
-            "ix_effects_dead", "id",
-            sqlite_where=text("next_try_at IS NULL"), postgresql_where=text("next_try_at IS NULL"),
+            "ix_effects_dead",
+            "id",
+            sqlite_where=text("next_try_at IS NULL"),
+            postgresql_where=text("next_try_at IS NULL"),
         ),
         Index(None, "order_id", "subject", "id"),
     )

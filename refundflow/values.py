@@ -364,3 +364,17 @@ class CalendarImport:
     version: str
     last: date
     recomputed: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Numbers:
+    """What operations watch: totals by (name, labels), and what stands open, waits or is late now."""
+
+    totals: Mapping[tuple[str, tuple[str, ...]], int]
+    open_by_state: Mapping[str, int]
+    waiting_by_kind: Mapping[str, int]
+    dead: int
+    lag_seconds: float
+    outbox_lag_seconds: float
+    coverage_days: int
+    uncounted: int

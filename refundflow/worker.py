@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from types import FrameType
@@ -10,12 +11,17 @@ from types import FrameType
 from refundflow import values
 from refundflow.errors import Busy, ChangedMeanwhile
 from refundflow.outbox import Receiver
-from refundflow.service import Refunds
+from refundflow.service import NEAR, Refunds
 
 log = logging.getLogger("refundflow.worker")
-# How long a worker sleeps at the most: on SQLite nobody wakes it, on PostgreSQL a commit does.
-LONGEST_SLEEP = {"sqlite": timedelta(seconds=1), "postgresql": timedelta(seconds=30)}
+# How long a worker sleeps at the most. On SQLite nobody wakes it; on PostgreSQL a commit does that brings money to
+# move or a moment within NEAR. Commits that only bring messages wake nobody, so who delivers them looks by himself.
+LONGEST_SLEEP = {"sqlite": timedelta(seconds=1), "postgresql": NEAR}
+LONGEST_DELIVERING = timedelta(seconds=1)
+SHORTEST_SLEEP = timedelta(milliseconds=50)  # where what is due is held by somebody else
 AFTER_TROUBLE = timedelta(seconds=2)
+COUNT_EVERY = 5.0  # seconds between looks at new entries for the totals
+LARGE_SKEW = timedelta(seconds=5)
 
 
 class Worker:
@@ -36,34 +42,55 @@ class Worker:
         self.receiver = receiver
         self.report = report or (lambda done, delivered: None)
         self._stop = threading.Event()
+        self._count_at = 0.0
 
     def stop(self) -> None:
-        """Let the running round end, then return from `run`."""
+        """Let the running batch end, then return from `run`."""
         self._stop.set()
 
     def run(self) -> None:
-        """Work until `stop`; a database that is busy or gone for a while is tried again."""
+        """Work until `stop`; a database that is busy, full or gone for a while is tried again."""
         while not self._stop.is_set():
             try:
-                done = self.refunds.work()
-                delivered = self.refunds.deliver(self.receiver) if self.receiver is not None else None
-                self.report(done, delivered)
-                pause = timedelta(0) if done or (delivered and delivered.delivered) else self._pause()
+                pause = self._round()
             except (Busy, ChangedMeanwhile) as problem:
                 log.warning("%s; trying again", problem)
                 pause = AFTER_TROUBLE
             if pause > timedelta(0) and not self._stop.is_set():
                 self.refunds.wait_for_work(pause.total_seconds(), self._stop)
 
+    def _round(self) -> timedelta:
+        """Do what is to be done now; return how long to sleep."""
+        stopped = self._stop.is_set
+        done = self.refunds.work(stop=stopped)
+        delivered = self.refunds.deliver(self.receiver, stop=stopped) if self.receiver is not None else None
+        self.report(done, delivered)
+        if not stopped() and time.monotonic() >= self._count_at:
+            self._count_at = time.monotonic() + COUNT_EVERY
+            self._look_after()
+        if done or (delivered and delivered.delivered):
+            return timedelta(0)
+        return self._pause()
+
+    def _look_after(self) -> None:
+        """Count new entries, and compare the clocks."""
+        self.refunds.count(stop=self._stop.is_set)
+        skew = self.refunds.skew()
+        if abs(skew) > LARGE_SKEW:
+            log.warning("this host's clock is %+.1f s off the database's, which decides", skew.total_seconds())
+
     def _pause(self) -> timedelta:
         """Return how long nothing is to be done, bounded."""
+        delivering = self.receiver is not None
         longest = LONGEST_SLEEP[self.refunds.dialect]
-        first = self.refunds.next_work_at()
-        return longest if first is None else max(min(first - self.refunds.now(), longest), timedelta(0))
+        if delivering:
+            longest = min(longest, LONGEST_DELIVERING)
+        first = self.refunds.next_work_at(delivering=delivering)
+        return longest if first is None else max(min(first - self.refunds.now(), longest), SHORTEST_SLEEP)
 
 
 def run_until_signalled(worker: Worker) -> None:
-    """Run a worker in the main thread; SIGTERM and SIGINT end it after the running round."""
+    """Run a worker in the main thread; SIGTERM and SIGINT end it after the running batch."""
 
     def end(number: int, frame: FrameType | None) -> None:
         worker.stop()

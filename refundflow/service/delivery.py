@@ -1,19 +1,22 @@
 """Effects that leave the process: delivered at least once and in order per refund, given up, tried again."""
 
 from collections import Counter
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from refundflow import values
 from refundflow.errors import BadInput, NotFound, Refused, RoleNotAllowed
-from refundflow.outbox import MAX_TRIES, Message, NotDelivered, Receiver, wait_after
+from refundflow.outbox import COMMAND_SECONDS, MAX_TRIES, Message, NotDelivered, Receiver, wait_after
 from refundflow.service import views
 from refundflow.service.base import Facade
 from refundflow.service.callers import Caller, parse_caller, require_registered
 from refundflow.service.engine import Request, place_of
-from refundflow.service.work import BATCH, SYSTEM_KINDS
+from refundflow.service.work import BATCH, SYSTEM_KINDS, never
 from refundflow.store import EffectRow, Tx
 from states.case import Blocker
 
+# Longer than a receiver takes, so that nobody else begins a message that is on its way and overtakes it.
+PATIENCE = timedelta(seconds=2 * COMMAND_SECONDS)
 _MAY = ("supervisor", "finance")
 # Messages to the buyer that carry what was written for him; the texts of other entries are internal.
 _WITH_TEXT = ("SUBMITTED", "EVIDENCE_REQUESTED", "OFFER_MADE", "REJECTED", "NOTE", "ENQUIRY_ANSWERED")
@@ -22,21 +25,29 @@ _WITH_TEXT = ("SUBMITTED", "EVIDENCE_REQUESTED", "OFFER_MADE", "REJECTED", "NOTE
 class Delivery(Facade):
     """The outbox: what has not left yet, and what was given up (dead letters)."""
 
-    def deliver(self, receiver: Receiver, *, at: datetime | None = None) -> values.Delivered:
+    def deliver(
+        self, receiver: Receiver, *, at: datetime | None = None, stop: Callable[[], bool] = never
+    ) -> values.Delivered:
         """Hand what is waiting to a receiver: at least once, in order per refund; what fails is tried later.
 
-        The next try is written down before this one begins, so that a process that dies costs one
-        wait and never a message. After the last try it becomes a dead letter.
+        The next try is written down before this one begins, so that a process that dies costs two
+        minutes and never a message. After the last try it becomes a dead letter. Once `stop` says so
+        no other message is begun.
         """
         done: Counter[str] = Counter()
         now = self.engine.read(lambda tx: self.engine.time_to_read(tx, at))
-        while waiting := self.engine.read(lambda tx: tx.deliverable(now, BATCH, without=SYSTEM_KINDS)):
+        while not stop() and (waiting := self._deliverable(now)):
             before = done["delivered"]
             for effect in waiting:
+                if stop():
+                    break
                 self._deliver_one(effect, receiver, at, done)
             if done["delivered"] == before:
                 break
         return values.Delivered(delivered=done["delivered"], failed=done["failed"], dead=done["dead"])
+
+    def _deliverable(self, now: datetime) -> list[EffectRow]:
+        return self.engine.read(lambda tx: tx.deliverable(now, BATCH, without=SYSTEM_KINDS))
 
     def _deliver_one(self, effect: EffectRow, receiver: Receiver, at: datetime | None, done: Counter[str]) -> None:
         message = self.engine.write(lambda tx: self._begin(tx, effect, at))
@@ -47,7 +58,7 @@ class Delivery(Facade):
         except NotDelivered as problem:
             said = str(problem)
             done["failed"] += 1
-            done["dead"] += self.engine.write(lambda tx: self._failed(tx, effect, said))
+            done["dead"] += self.engine.write(lambda tx: self._failed(tx, effect, said, at))
         else:
             done["delivered"] += self.engine.write(lambda tx: tx.finish_effect(effect.id))
 
@@ -134,7 +145,7 @@ class Delivery(Facade):
         if held is None or held.tries != effect.tries or held.next_try_at is None:
             return None
         now = self.engine.time_to_read(tx, at)
-        tx.postpone_effect(effect.id, held.tries + 1, now + wait_after(held.tries + 1), held.problem)
+        tx.postpone_effect(effect.id, held.tries + 1, now + PATIENCE, held.problem)
         return Message(
             id=f"{effect.id.order_id}:{effect.id.number}",
             kind=effect.kind,
@@ -156,12 +167,14 @@ class Delivery(Facade):
         texts = views.texts_of(self.engine.vault, owner, effect.subject, tx.personal(order_id, effect.subject))
         return {name: text for (seq, name), text in texts.items() if seq == effect.seq and not name.startswith("file.")}
 
-    def _failed(self, tx: Tx, effect: EffectRow, problem: str) -> int:
+    def _failed(self, tx: Tx, effect: EffectRow, problem: str, at: datetime | None) -> int:
+        """Try again later, or give up; 0 where somebody decided meanwhile."""
         held = tx.hold_effect(effect.id)
-        if held is None:
+        if held is None or held.tries != effect.tries + 1:
             return 0
         given_up = held.tries >= MAX_TRIES
-        tx.postpone_effect(effect.id, held.tries, None if given_up else held.next_try_at, problem[:500])
+        again = None if given_up else self.engine.time_to_read(tx, at) + wait_after(held.tries)
+        tx.postpone_effect(effect.id, held.tries, again, problem[:500])
         return int(given_up)
 
     def _staff_only(self, tx: Tx, caller: Caller) -> None:

@@ -155,7 +155,8 @@ class Engine:
         """Run one short transaction, again a bounded number of times when others were in the way.
 
         Raises:
-            Busy: the database stayed locked, its disk is full, or it went away; only its message tells that it went at the commit.
+            Busy: the database stayed locked, its disk is full, or it went away; only the message tells that it went
+                at the commit.
             ChangedMeanwhile: others were first every time.
         """
         for tried in range(TRIES):

@@ -13,6 +13,7 @@ from refundflow.service.calendar import CalendarWork
 from refundflow.service.delivery import Delivery
 from refundflow.service.engine import Engine
 from refundflow.service.line_acts import LineActs
+from refundflow.service.numbers import Numbers
 from refundflow.service.payout_acts import PayoutActs
 from refundflow.service.queries import Queries
 from refundflow.service.review_acts import ReviewActs
@@ -22,7 +23,7 @@ from refundflow.store import Store
 from states.policy_values import Policy
 
 
-class Refunds(ReviewActs, PayoutActs, LineActs, Queries, Staff, SystemWork, Delivery, CalendarWork):
+class Refunds(ReviewActs, PayoutActs, LineActs, Queries, Staff, SystemWork, Delivery, CalendarWork, Numbers):
     """The facade: one method per event of the workflow, and the queries beside them.
 
     Use it as a context manager; one instance serves all threads of a process::

@@ -1,8 +1,9 @@
 """The system's own work: what is due, warnings, payouts sent and asked for again, what the channel tells."""
 
 import logging
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,9 +22,16 @@ from states.warnings import warnings
 
 log = logging.getLogger("refundflow.work")
 BATCH = 50
+LOOK_AHEAD = 4  # batches of others that a worker looks past for work of its own
+LET_IN = 0.002  # seconds between batches, in which whoever waits for the database gets it
 LOOK_AGAIN = timedelta(minutes=10)  # at what no clock lifts: an open chargeback, a line that does not cover
 SYSTEM_KINDS = ("system_act", "payout")  # effects that the system acts on by itself
 _DONE = {"dispatch_payout": "dispatched", "retry_payout": "retried", "approve": "approved"}
+
+
+def never() -> bool:
+    """Go on."""
+    return False
 
 
 class SystemWork(Facade):
@@ -31,25 +39,36 @@ class SystemWork(Facade):
 
     gateways: Mapping[str, Gateway]
 
-    def work(self, *, at: datetime | None = None) -> values.Work:
-        """Do everything that is to be done now: safe to call from many processes, any number of times."""
+    def work(self, *, at: datetime | None = None, stop: Callable[[], bool] = never) -> values.Work:
+        """Do everything that is to be done now: safe to call from many processes, any number of times.
+
+        Once `stop` says so nothing new is begun: the running batch is the last one.
+        """
         done: Counter[str] = Counter()
-        now = self.engine.write(lambda tx: self._start(tx, at))
-        while self.fire(done, at=at):
-            pass
-        self._warn(at, done)
-        self._listen(now, at, done)
+        now = self.engine.write(lambda tx: self._start(tx, at)) if self.engine.store.rehearsal else self._present(at)
+        while not stop() and self.fire(done, at=at):
+            time.sleep(0 if self.engine.store.rehearsal else LET_IN)
+        while not stop() and self.warn(done, at=at):
+            time.sleep(0 if self.engine.store.rehearsal else LET_IN)
+        if not stop():
+            self._listen(now, at, done)
         tried: set[EffectId] = set()
-        while effects := self._waiting(at, tried):
+        while not stop() and (effects := self._waiting(at, tried)):
             for effect in effects:
+                if stop():
+                    break
                 tried.add(effect.id)
                 self._owe(effect, at, done) if effect.kind == "system_act" else self._send(effect, at, done)
-        self._listen(now, at, done)
+        if not stop():
+            self._listen(now, at, done)
         return values.Work(**dict(done))
 
-    def next_work_at(self) -> datetime | None:
-        """Return when there is something to do next, by what is stored; None: nothing is open."""
-        return self.engine.read(lambda tx: tx.next_work_at(SYSTEM_KINDS))
+    def next_work_at(self, *, delivering: bool = False) -> datetime | None:
+        """Return when there is something to do next, by what is stored; None: nothing is open.
+
+        Messages and tasks are work only for who is `delivering` them.
+        """
+        return self.engine.read(lambda tx: tx.next_work_at(None if delivering else SYSTEM_KINDS))
 
     def fire(self, done: Counter[str], *, at: datetime | None = None, limit: int = BATCH) -> int:
         """Fire what is due on at most `limit` order lines in one transaction; return how many lines were fired.
@@ -60,6 +79,9 @@ class SystemWork(Facade):
         done["lapsed"] += fired["lapsed"]
         return fired["lines"]
 
+    def _present(self, at: datetime | None) -> datetime:
+        return self.engine.read(lambda tx: self.engine.time(tx, at))
+
     def _start(self, tx: Tx, at: datetime | None) -> datetime:
         now = self.engine.time(tx, at)
         self.engine.reached(tx, now)
@@ -67,7 +89,9 @@ class SystemWork(Facade):
 
     def _fire(self, tx: Tx, at: datetime | None, limit: int) -> Counter[str]:
         fired: Counter[str] = Counter()
-        for order_id, line in tx.due(self.engine.time(tx, at), limit):
+        for order_id, line in tx.due(self.engine.time(tx, at), LOOK_AHEAD * limit):
+            if fired["lines"] == limit:
+                break
             stored = tx.aggregate(order_id, line, lock=True, wait=False)
             if stored is None:
                 continue
@@ -78,13 +102,20 @@ class SystemWork(Facade):
                 fired.update(lines=1, lapsed=len(decision.entries))
         return fired
 
-    def _warn(self, at: datetime | None, done: Counter[str]) -> None:
-        """Tell once of each deadline that comes near."""
-        while refunds := self.engine.read(lambda tx: tx.warnings(self.engine.time_to_read(tx, at), BATCH)):
-            warned = sum(self.engine.write(lambda tx, r=refund: self._warn_of(tx, r, at)) for refund in refunds)  # type: ignore[misc]
-            done["warned"] += warned
-            if not warned:
-                return
+    def warn(self, done: Counter[str], *, at: datetime | None = None, limit: int = BATCH) -> int:
+        """Tell once of deadlines that come near, of at most `limit` refunds in one transaction; return how many."""
+        warned: int = self.engine.write(lambda tx: self._warn(tx, at, limit))
+        done["warned"] += warned
+        return warned
+
+    def _warn(self, tx: Tx, at: datetime | None, limit: int) -> int:
+        refunds = tx.warnings(self.engine.time_to_read(tx, at), LOOK_AHEAD * limit)
+        warned = 0
+        for refund in refunds:
+            if warned == limit:
+                break
+            warned += self._warn_of(tx, refund, at)
+        return warned
 
     def _warn_of(self, tx: Tx, refund: str, at: datetime | None) -> int:
         order_id, line = place_of(refund)

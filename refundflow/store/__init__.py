@@ -3,7 +3,7 @@
 from refundflow.store.connections import Conflict
 from refundflow.store.documents import canonical
 from refundflow.store.entries import REGISTER_ORDER
-from refundflow.store.moves import line_columns, refund_columns
+from refundflow.store.moves import NEAR, line_columns, refund_columns
 from refundflow.store.rows import (
     FIRST_PREVIOUS,
     EffectId,
@@ -17,10 +17,13 @@ from refundflow.store.rows import (
     StoredEntry,
 )
 from refundflow.store.store import Store, Tx
+from refundflow.store.totals import COUNTED
 from refundflow.store.values import written
 
 __all__ = [
+    "COUNTED",
     "FIRST_PREVIOUS",
+    "NEAR",
     "REGISTER_ORDER",
     "Conflict",
     "EffectId",

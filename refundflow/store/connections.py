@@ -27,11 +27,12 @@ _BUSY = "the lock of the writers did not come free"
 class Conflict(Exception):
     """Say that others were in the way and nothing was done, so that the whole act may be tried again.
 
-    `reason` is "changed" when somebody else was first, "busy" when a lock did not come free. "unknown" is the
+    `reason` is "changed" when somebody else was first, "busy" when a lock did not come free, "disk" when the disk is
+    full or fails, which somebody else must lift. "unknown" is the
     exception: the connection broke at the commit, so that only who asks again with a key learns what became of it.
     """
 
-    def __init__(self, reason: Literal["changed", "busy", "unknown"], detail: str = "") -> None:
+    def __init__(self, reason: Literal["changed", "busy", "disk", "unknown"], detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
 
@@ -196,12 +197,14 @@ class SqliteDatabase:
             self._turn.release()
 
     def conflict(self, problem: BaseException) -> Conflict | None:
-        """Read a locked file as busy, a key that exists as changed."""
+        """Read a locked file as busy, a key that exists as changed, a full disk as such."""
         if not isinstance(problem, sqlite3.Error):
             return None
         code = getattr(problem, "sqlite_errorcode", None) or 0
         if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return Conflict("busy", str(problem))
+        if code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            return Conflict("disk", str(problem))
         exists = code in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
         if exists or (code == sqlite3.SQLITE_CONSTRAINT_TRIGGER and "entry exists" in str(problem)):
             return Conflict("changed", str(problem))
@@ -227,6 +230,7 @@ class PostgresDatabase:
         self._lock_timeout = f"SET lock_timeout = {int(wait_seconds * 1000)}"
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
         again = psycopg.errors
+        self._disk = (again.InsufficientResources, again.DiskFull, again.IoError)
         self._changed = (again.SerializationFailure, again.DeadlockDetected, again.UniqueViolation)
 
     def connect(self) -> Connection:
@@ -263,11 +267,13 @@ class PostgresDatabase:
             raise self._driver.errors.InFailedSqlTransaction("a transaction with an error in it cannot be committed")
 
     def conflict(self, problem: BaseException) -> Conflict | None:
-        """Read a lost race as changed, a lock that did not come free as busy."""
+        """Read a lost race as changed, a lock that did not come free as busy, a full disk as such."""
         if isinstance(problem, self._changed):
             return Conflict("changed", str(problem))
         if isinstance(problem, self._driver.errors.LockNotAvailable):
             return Conflict("busy", str(problem))
+        if isinstance(problem, self._disk):
+            return Conflict("disk", str(problem))
         return None
 
     def broken(self, connection: Connection) -> bool:

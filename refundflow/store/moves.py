@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
@@ -18,6 +18,7 @@ from states import times
 from states.case import Aggregate, Case, Decision, Effect, Ledger, Line, line_subject, refund_place
 
 URGENT = ("system_act", "payout")  # a commit that brings one wakes the workers: money waits for them
+NEAR = timedelta(seconds=30)  # so does one that brings a moment so near; for later ones they look in time by themselves
 _LINE = table_of(OrderLine)
 _REFUND = table_of(Refund)
 _LINE_COLUMNS = tuple(column.name for column in _LINE.c)
@@ -148,7 +149,7 @@ class Moves:
         steps += _payout_steps(after, records)
         if decision.effects:
             steps += _effect_steps(order_id, decision.effects, records[-1].recorded_at)
-        if self.session.dialect == "postgresql" and any(effect.kind in URGENT for effect in decision.effects):
+        if self.session.dialect == "postgresql" and _wakes(decision, records):
             steps.append(Step(TELL, {}))
         self.session.batch(steps)
 
@@ -186,6 +187,21 @@ def entry_columns(order_id: str, sealed: Sealed) -> dict[str, Any]:
         "actor_name": entry.actor.name, "key_scope": sealed.key_scope if sealed.key else None, "key": sealed.key,
         "request_hash": sealed.request_hash, "body": sealed.body, "hash": sealed.hash,
     }  # fmt: skip
+
+
+def _wakes(decision: Decision, records: Sequence[Sealed]) -> bool:
+    """Tell whether a commit brings work that a sleeping worker would be late for.
+
+    Every announcement costs: PostgreSQL lets only one transaction at a time commit one.
+    """
+    if any(effect.kind in URGENT for effect in decision.effects):
+        return True
+    now = records[-1].recorded_at
+    present, near = times.text(now), times.text(now + NEAR)
+    cases = [decision.aggregate.refunds.get(sealed.entry.subject) for sealed in records]
+    standing = [deadline for case in cases if case for deadline in case["deadlines"].values()]
+    moments = [at for item in standing for at in (item["due_at"], item.get("warn_at", ""))]
+    return any(present < at <= near for at in moments)
 
 
 def _keep(stored: Stored, subject: str, row: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import func, literal_column, select
 
-from refundflow.store.connections import Database
+from refundflow.store.connections import Conflict, Database
 
 CHANNEL = "refundflow"
 TELL = select(func.pg_notify(literal_column(f"'{CHANNEL}'"), literal_column("''")))
@@ -22,7 +22,10 @@ class News:
         self._ears: Any = None
 
     def wait(self, seconds: float, stop: threading.Event) -> None:
-        """Return when work was announced, `stop` is set, or the time is over."""
+        """Return when work was announced, `stop` is set, or the time is over.
+
+        Also at once when it only now began to listen: what was announced before was not heard.
+        """
         if self._database.dialect == "sqlite":
             stop.wait(seconds)
             return
@@ -30,11 +33,15 @@ class News:
 
         end = time.monotonic() + seconds
         try:
-            ears = self._listening()
+            if self._ears is None:
+                self._ears = self._database.connect()
+                self._ears.execute(f"LISTEN {CHANNEL}")
+                return
+            ears = self._ears
             while not stop.is_set() and (left := end - time.monotonic()) > 0:
                 if next(ears.notifies(timeout=min(left, _LOOK_UP), stop_after=1), None) is not None:
                     return
-        except psycopg.OperationalError:
+        except (psycopg.OperationalError, Conflict):
             # The server is gone for now; who works next finds out and says so.
             self.close()
             stop.wait(min(_LOOK_UP, seconds))
@@ -45,9 +52,3 @@ class News:
             with suppress(OSError):
                 self._ears.close()
             self._ears = None
-
-    def _listening(self) -> Any:
-        if self._ears is None:
-            self._ears = self._database.connect()
-            self._ears.execute(f"LISTEN {CHANNEL}")
-        return self._ears

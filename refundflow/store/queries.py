@@ -69,10 +69,12 @@ class Queries:
         """Return the refunds with a warning to give at `before` or earlier, the oldest first."""
         return [row[0] for row in self.session.rows(READ_WARNINGS, before=times.text(before), page=limit)]
 
-    def next_work_at(self, kinds: Sequence[str]) -> datetime | None:
-        """Return the first moment of a lapse, a warning, or a try of an effect of `kinds`; None: nothing is open."""
+    def next_work_at(self, kinds: Sequence[str] | None) -> datetime | None:
+        """Return the first moment of a lapse, a warning, or a try of an effect (of `kinds`); None: nothing is open."""
+        effect = select(func.min(_EFFECT.c.next_try_at)).where(_EFFECT.c.next_try_at.is_not(None))
+        if kinds is not None:
+            effect = effect.where(_EFFECT.c.kind.in_(kinds))
         moments = [self.session.one(statement) for statement in (FIRST_DUE, FIRST_WARNING)]
-        effect = select(func.min(_EFFECT.c.next_try_at)).where(_EFFECT.c.kind.in_(kinds))
         moments += self.session.ask(effect)
         return min((at for row in moments if row and (at := moment(row[0])) is not None), default=None)
 

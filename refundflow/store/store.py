@@ -23,6 +23,7 @@ from refundflow.store.queries import Queries
 from refundflow.store.registers import Registers
 from refundflow.store.scans import Scans
 from refundflow.store.statements import DialectName
+from refundflow.store.totals import Totals
 from refundflow.store.values import moment
 
 POOL_SIZE = 8
@@ -32,7 +33,7 @@ WAIT_SECONDS = 10.0
 REHEARSAL_SECRET = hashlib.sha256(b"refundflow rehearsal").digest()
 
 
-class Tx(Moves, Entries, Scans, Queries, Effects, Registers, People):
+class Tx(Moves, Entries, Scans, Queries, Effects, Registers, People, Totals):
     """One transaction; `now` is asked of the clock that all hosts of a live database share."""
 
     def __init__(self, session: Session) -> None:
