@@ -24,7 +24,7 @@ def codes_of_the_rules() -> dict[str, set[str]]:
                 code, params = given["code"], given.get("params")
                 if isinstance(code, ast.Constant) and (params is None or isinstance(params, ast.Dict)):
                     keys = params.keys if isinstance(params, ast.Dict) else []
-                    found[str(code.value)] = {key.value for key in keys if isinstance(key, ast.Constant)}
+                    found[str(code.value)] = {str(key.value) for key in keys if isinstance(key, ast.Constant)}
     return found
 
 
