@@ -202,7 +202,10 @@ def _submit(draft: Draft, act: Act) -> Decision:
         return _refuse_on_line(draft, act, "role", blockers)
     blockers = claims.claim_blockers(turn)
     if blockers:
-        return _refuse_on_line(draft, act, "rule", blockers)
+        # What is possible instead is an act on the refund that is in the way.
+        others = [draft.refunds[b.params["refund"]] for b in blockers if b.code == "REFUND_IN_PROGRESS"]
+        possible = tuple(event for case in others[:1] for event in allowed(draft, case, act.actor))
+        return _refuse_on_line(draft, act, "rule", blockers, possible)
     index = len(draft.entries)
     claims.open_case(turn)
     return _decision(draft, refund=draft.entries[index].subject, entry=index)
@@ -258,14 +261,16 @@ def _first_on_line(draft: Draft, act: Act, terms: str) -> Decision:
     return _decision(draft, entry=index, waiting=True)
 
 
-def _refuse_on_line(draft: Draft, act: Act, kind: str, blockers: list[Blocker]) -> Decision:
+def _refuse_on_line(
+    draft: Draft, act: Act, kind: str, blockers: list[Blocker], possible: tuple[str, ...] = ()
+) -> Decision:
     index = len(draft.entries)
     with draft.line_entry(
         act.event, act.actor, draft.now, kind="refused", params=_refused_params(act), texts=tuple(act.texts),
         blockers=tuple(blockers),
     ):  # fmt: skip
         pass
-    refusal = Refusal(kind="role" if kind == "role" else "rule", blockers=tuple(blockers), possible=())
+    refusal = Refusal(kind="role" if kind == "role" else "rule", blockers=tuple(blockers), possible=possible)
     return _decision(draft, entry=index, refusal=refusal)
 
 
