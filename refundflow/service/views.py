@@ -47,7 +47,8 @@ _HIDDEN_EVENTS = (
     "chargeback_opened",
     "chargeback_closed",
 )
-_INTERNAL_TEXTS = ("end_request", "revoke_approval", "reroute_payout", "pay_manually", "extend", "assign", "flag_risk")
+# Acts of the staff whose text is written for the buyer; what accompanies any other is internal.
+_WRITTEN_FOR_BUYERS = ("request_evidence", "offer", "decline_offer", "reject", "uphold", "note", "answer_enquiry")
 
 
 def deadline_of(name: str, item: Mapping[str, Any]) -> values.Deadline:
@@ -78,8 +79,8 @@ def refund(
     line, hidden = aggregate.line, caller.reads_as_buyer
     people = {case["buyer"]: buyer_id or ERASED}
     first = clocks.next_due(case)
-    evidence = tuple(_evidence(int(number), item, hidden, people) for number, item in case["evidence"].items())
-    offers = tuple(_offer(int(number), item, hidden, people) for number, item in case["offers"].items())
+    evidence = tuple(_evidence(int(number), item, hidden, people) for number, item in _numbered(case["evidence"]))
+    offers = tuple(_offer(int(number), item, hidden, people) for number, item in _numbered(case["offers"]))
     standing = case.get("standing")
     clock = "appeal_review" if case["instance"] == "appeal" else "review"
     return values.Refund(
@@ -115,7 +116,9 @@ def refund(
         offers=offers,
         grounds=tuple(case.get("rejection", {}).get("grounds", ())),
         enquiry_since=times.moment(case["enquiry"]["at"]) if "enquiry" in case else None,
-        attempts=tuple(_attempt(number, item) for number, item in case["attempts"].items()),
+        attempts=tuple(
+            _attempt(number, item) for number, item in sorted(case["attempts"].items(), key=lambda pair: pair[1]["no"])
+        ),
         policy=case["policy"],
         chart=case["chart"],
         firsts=()
@@ -130,6 +133,11 @@ def refund(
         level=0 if hidden else case["levels"].get(clock, 0),
         waiting=waiting,
     )
+
+
+def _numbered(items: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return numbered items in order of number; a stored document has them in order of text."""
+    return sorted(items.items(), key=lambda pair: int(pair[0]))
 
 
 def _evidence(number: int, item: Mapping[str, Any], hidden: bool, people: Mapping[str, str]) -> values.Evidence:
@@ -233,7 +241,7 @@ def history_entry(
     if hidden and not _for_buyers(body, buyers_own):
         return None
     shown: dict[str, str | None] = {name: texts.get((entry.seq, name)) for name in body["texts"]}
-    if hidden and not buyers_own and body["event"] in _INTERNAL_TEXTS:
+    if hidden and not buyers_own and body["event"] not in _WRITTEN_FOR_BUYERS:
         shown = {}
     params = {name: value for name, value in body["params"].items() if not hidden or name in _TOLD}
     deadlines = body["patch"].get("deadlines") or {}
