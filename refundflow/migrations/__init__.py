@@ -81,8 +81,13 @@ def connect(url: str, *, write: bool = False) -> Iterator[Connection]:
     except OperationalError as problem:
         where = parsed.render_as_string(hide_password=True)
         raise Misconfigured(f"cannot reach the database {where}: {problem.orig}", field="url") from problem
-    with opened as connection, connection.begin():
-        yield connection
+    try:
+        with opened as connection, connection.begin():
+            yield connection
+    except DatabaseError as problem:
+        if getattr(problem.orig, "sqlite_errorname", "") != "SQLITE_NOTADB":
+            raise
+        raise Misconfigured(f"{parsed.database} is no SQLite database", field="url") from problem
 
 
 def pending(url: str) -> tuple[Revision, ...]:

@@ -29,6 +29,7 @@ from states.policy_values import Policy
 
 log = logging.getLogger("refundflow.moves")
 TRIES = 8
+LONGEST_WAIT_SECONDS = 10  # in all tries together, before a caller is told that the database is busy
 BEFORE_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # of a rehearsal whose first time was not said yet
 T = TypeVar("T")
 MEDIA_TYPES = {
@@ -159,6 +160,7 @@ class Engine:
                 at the commit.
             ChangedMeanwhile: others were first every time.
         """
+        end = time.monotonic() + LONGEST_WAIT_SECONDS
         for tried in range(TRIES):
             try:
                 with self.store.write() as tx:
@@ -171,6 +173,8 @@ class Engine:
                 if conflict.reason == "disk":
                     raise Busy(f"the database cannot write: {conflict}; nothing was done") from conflict
                 last = conflict
+                if time.monotonic() > end:
+                    break
                 time.sleep(random.uniform(0, 0.01 * 2**tried))
         if last.reason == "busy":
             raise Busy("the database stayed busy: try again in a moment") from last
@@ -240,7 +244,13 @@ class Engine:
             self.commit(tx, stored, decision, now, owner, request=request, act=act, request_hash=request_hash)
         if decision.refusal is not None:
             kind = RoleNotAllowed if decision.refusal.kind == "role" else Refused
-            return kind(decision.refusal.blockers, decision.refusal.possible, request.what)
+            return kind(
+                decision.refusal.blockers,
+                decision.refusal.possible,
+                request.what,
+                zone=self.policy.zone,
+                currency=stored.aggregate.line["currency"],
+            )
         return Answer(
             aggregate=decision.aggregate,
             actor=actor,
