@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import URL, Connection, NullPool, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from refundflow.errors import BadInput, Misconfigured, NotInitialised, SchemaTooNew
 from refundflow.migrations.guards import assert_guards, privileges_beyond
