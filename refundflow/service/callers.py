@@ -25,6 +25,11 @@ class Caller:
         """Tell that the caller sees what a buyer sees."""
         return self.role == "buyer"
 
+    @property
+    def buyer_seen(self) -> str | None:
+        """Return the only buyer whose refunds the caller sees: himself, or the one he acts for; None: anybody's."""
+        return self.name if self.reads_as_buyer else self.buyer
+
 
 SYSTEM = Caller(role="system", name="system")
 

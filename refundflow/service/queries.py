@@ -110,7 +110,7 @@ class Queries(Facade):
         for name, given in (("order", order), ("customer", customer), ("payment", payment)):
             check_reference(name, given)
         leaves = _leaves(state)
-        wanted = caller.name if caller.role == "buyer" else customer or caller.buyer
+        wanted = caller.buyer_seen or customer
 
         def read(tx: Tx) -> values.Page:
             self._registered(tx, caller)
@@ -328,8 +328,8 @@ class Queries(Facade):
 
     def _open_cases(self, tx: Tx, caller: Caller) -> Iterator[Case]:
         """Yield open refunds as they stand in a queue: appeals with clear evidence, then by due moment."""
-        if caller.role == "buyer":
-            owner = tx.buyer_by_lookup(self.engine.vault.buyer_lookup(caller.name))
+        if caller.buyer_seen is not None:
+            owner = tx.buyer_by_lookup(self.engine.vault.buyer_lookup(caller.buyer_seen))
             yield from tx.find(buyer_ref=owner.ref, limit=MAX_PAGE) if owner else ()
             return
         yield from (case for case in self.open_cases(tx) if _goes_first(case))
