@@ -146,6 +146,11 @@ def test_a_chargeback_beside_a_paid_refund_is_told_to_finance() -> None:
     assert story.told("staff_task") == ["CHARGEBACK_OPENED", "OVERPAID"] and story.ledger.excess == 0
 
 
+def test_a_chargeback_that_the_line_bears_is_no_overpayment() -> None:
+    """What was not paid out is there to be charged back."""
+    assert opened(Story()).told("staff_task") == ["CHARGEBACK_OPENED"]
+
+
 def test_what_blocks_a_chargeback() -> None:
     """It has an amount, and once closed an outcome; only channel and finance tell it."""
     story = Story()
