@@ -26,12 +26,14 @@ def _name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [path for path in EXECUTABLE if path.name != ON_POSTGRES], ids=_name)
 def test_the_blocks_of_a_page_run_one_after_the_other(path: Path, tmp_path: Path) -> None:
     """Every Python and shell block of a page succeeds and prints what the page says."""
     _compare(path, replayed(path, tmp_path, {}))
 
 
+@pytest.mark.slow
 def test_the_blocks_of_the_page_on_postgresql_run_there(tmp_path: Path, postgres_url: str) -> None:
     """The page about PostgreSQL is true on a PostgreSQL server."""
     (path,) = (path for path in EXECUTABLE if path.name == ON_POSTGRES)
@@ -42,7 +44,7 @@ def test_the_blocks_of_the_page_on_postgresql_run_there(tmp_path: Path, postgres
 def _compare(path: Path, now: str) -> None:
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(now, encoding="utf-8")
-    assert path.read_text(encoding="utf-8") == now
+    assert path.read_text(encoding="utf-8") == now, "if this change is meant, run with UPDATE_GOLDEN=1"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=_name)
