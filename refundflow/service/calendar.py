@@ -53,10 +53,11 @@ class CalendarWork(Facade):
         actor: str,
         at: datetime | None = None,
         progress: Callable[[int], None] | None = None,
+        batch: int = BATCH,
     ) -> values.CalendarImport:
-        """Lay a calendar (JSON) over the one in force, and count provisional deadlines again, in bounded batches.
+        """Lay a calendar (JSON) over the one in force, and count provisional deadlines again.
 
-        The same file again only goes on where an import was interrupted.
+        That goes in one transaction per `batch` of order lines, told to `progress`. The same file again only goes on where an import was interrupted.
 
         Raises:
             BadInput: no calendar, or days between the two that neither covers.
@@ -67,11 +68,11 @@ class CalendarWork(Facade):
         imported = self.engine.write(lambda tx: self._import(tx, told, caller, at))
         places = self.engine.read(lambda tx: self._provisional(tx))
         recomputed = 0
-        for start in range(0, len(places), BATCH):
-            batch = places[start : start + BATCH]
-            recomputed += self.engine.write(lambda tx, b=batch: self._recompute(tx, b, at))  # type: ignore[misc]
+        for start in range(0, len(places), batch):
+            some = places[start : start + batch]
+            recomputed += self.engine.write(lambda tx, b=some: self._recompute(tx, b, at))  # type: ignore[misc]
             if progress:
-                progress(len(batch))
+                progress(len(some))
         return values.CalendarImport(version=imported.version, last=imported.last, recomputed=recomputed)
 
     def _import(self, tx: Tx, told: Calendar, caller: Caller, at: datetime | None) -> Calendar:

