@@ -20,7 +20,7 @@ from states.judge import (
     rule_blockers,
     terms,
     unborn,
-)  # fmt: skip
+)
 from states.lapses import situation_of
 from states.line import FACTS
 from states.moves import Move

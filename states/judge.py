@@ -1,0 +1,146 @@
+"""Judging: what blocks an event for an actor now, every reason that can be told, nothing changed."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import sha256
+
+from states import claims, clocks, enquiry, negotiation, payout, proofs, review
+from states.case import Act, Actor, Aggregate, Blocker, Case, Json
+from states.draft import Draft, Rules, Turn
+from states.evidence import BUYER_SIDE
+from states.lapses import catch_up
+from states.line import Fact
+from states.moves import Move, nothing, text_required, who
+from states.refund_v1 import TABLE
+
+TAKE_BACK = Move(
+    roles=who("agent", "finance"), apply=nothing, kind="fact", states=frozenset(clocks.STANDING)
+)  # fmt: skip
+DISCARD = Move(
+    roles=frozenset({"supervisor", "finance"}),
+    guards=(text_required("REASON_REQUIRED", "message"),),
+    kind="fact",
+    states=frozenset(TABLE.leaves),
+    offered=False,
+)
+MOVES: Mapping[str, Move] = {
+    **review.MOVES, **negotiation.MOVES, **payout.MOVES, **proofs.MOVES, **enquiry.MOVES,
+    "take_back": TAKE_BACK, "effect_discarded": DISCARD,
+}  # fmt: skip
+EVENTS = ("submit", *(event for event, move in MOVES.items() if move.offered))
+
+
+def explain(
+    aggregate: Aggregate, refund: str, actor: Actor, *, rules: Rules, now: datetime
+) -> dict[str, tuple[Blocker, ...]]:
+    """Return for every event of the chart and beside it what blocks this actor now; nothing where it is possible."""
+    draft = caught_up(aggregate, rules, now)
+    case, answers = draft.refunds[refund], {}
+    for event, move in MOVES.items():
+        if not move.offered:
+            continue
+        act = Act(event=event, actor=actor, refund=case["id"], probe=True)
+        turn = Turn(draft=draft, act=act, case=case, policy=draft.policy_of(case))
+        answers[event] = tuple(role_blockers(move, actor) or rule_blockers(turn, move))
+    return answers
+
+
+def allowed(draft: Draft, case: Case, actor: Actor) -> tuple[str, ...]:
+    """Return the events that nothing blocks for this actor; every answer tells them, so only what may be is judged."""
+    policy, possible = draft.policy_of(case), []
+    for event, move in MOVES.items():
+        if not move.offered or actor.role not in move.roles:
+            continue
+        act = Act(event=event, actor=actor, refund=case["id"], probe=True)
+        turn = Turn(draft=draft, act=act, case=case, policy=policy)
+        if in_place(turn, move) and not rule_blockers(turn, move):
+            possible.append(event)
+    return tuple(possible)
+
+
+def outlook(aggregate: Aggregate, act: Act, *, rules: Rules, now: datetime) -> claims.Outlook:
+    """Say what a claim for the act's reason would meet."""
+    draft = caught_up(aggregate, rules, now)
+    turn = Turn(draft=draft, act=act, case=unborn(draft, act), policy=rules.policy)
+    return claims.outlook(turn, str(act.params.get("reason")))
+
+
+def caught_up(aggregate: Aggregate, rules: Rules, now: datetime) -> Draft:
+    """Return the working copy of a line after everything that is due: what an act is judged on."""
+    draft = Draft(aggregate, rules, now)
+    catch_up(draft)
+    return draft
+
+
+def role_blockers(move: Move | Fact, actor: Actor) -> list[Blocker]:
+    """Return the blocker of a role that may not do this."""
+    if actor.role in move.roles:
+        return []
+    return [Blocker(code="ROLE_NOT_ALLOWED", params={"role": actor.role, "roles": sorted(move.roles)})]
+
+
+def rule_blockers(turn: Turn, move: Move) -> list[Blocker]:
+    """Return every blocker that can be judged; the wrong state first."""
+    blockers = []
+    if not in_place(turn, move):
+        possible = [event for event in TABLE.events_of[turn.case["state"]] if event in MOVES]
+        blockers.append(Blocker(code="WRONG_STATE", params={"state": turn.case["state"], "possible": possible}))
+        if move.states is not None or turn.act.probe:
+            return blockers
+    for guard in move.guards:
+        blockers += guard(turn)
+    if turn.act.event == "take_back" and not given_by(turn):
+        blockers.append(Blocker(code="NOTHING_TO_TAKE_BACK"))
+    if not blockers and move.two_persons(turn):
+        first = turn.case["firsts"].get(turn.act.event)
+        same = first is not None and (turn.act.probe or first["terms"] == terms(turn))
+        if first is not None and same and first["name"] == turn.actor.name:
+            blockers.append(Blocker(code="SECOND_PERSON_NEEDED", params={"first": first["name"]}))
+    return blockers
+
+
+def in_place(turn: Turn, move: Move) -> bool:
+    """Tell whether the state is one in which the event is possible."""
+    event, state = turn.act.event, turn.case["state"]
+    if event in proofs.EVENTS:
+        # A proof is never refused; asked beforehand, it is offered where it would move something.
+        return (
+            not turn.act.probe
+            or state in TABLE.sources(event)
+            or (event, state) == ("late_reversal", "paid_out.confirmed")
+        )
+    if event == "add_evidence" and turn.actor.role in BUYER_SIDE and state in TABLE.final:
+        return False
+    if move.states is not None:
+        return state in move.states
+    return state in TABLE.sources(event)
+
+
+def terms_of(params: Mapping[str, Json]) -> str:
+    """Name terms by their content."""
+    return sha256(json.dumps(dict(params), sort_keys=True).encode()).hexdigest()
+
+
+def terms(turn: Turn) -> str:
+    """Name the terms that two persons must agree on; what was left open is what it means."""
+    meant = {name: value for name, value in turn.act.params.items() if value}
+    if turn.act.event == "accept_offer":
+        meant["offer"] = turn.case.get("standing")
+    return terms_of(meant)
+
+
+def given_by(turn: Turn) -> list[str]:
+    """Return the events of which the actor is the first of two persons."""
+    named = turn.given("event")
+    return [
+        event
+        for event, first in turn.case["firsts"].items()
+        if first["name"] == turn.actor.name and named in (None, event)
+    ]
+
+
+def unborn(draft: Draft, act: Act) -> Case:
+    """Return the refund that a claim would open."""
+    turn = Turn(draft=draft, act=act, case={}, policy=draft.rules.policy)  # type: ignore[typeddict-item]
+    return claims.new_case(turn)
