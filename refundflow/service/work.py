@@ -4,6 +4,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -224,9 +225,14 @@ class SystemWork(Facade):
 
     def _take_in(self, tx: Tx, request: Request, effect: EffectId | None = None) -> int:
         """Store what a channel told; 1 where it was new. It is told again while a first of two persons stands."""
-        outcome = self.engine.carry(tx, request)
+        void = request.event == "payout_refused" and bool(request.params.get("void"))
+        outcome = self.engine.carry(tx, request, quiet=void)
         if isinstance(outcome, Refused) and any(item.code == "PROOF_PENDING" for item in outcome.blockers):
             raise _Pending
+        if isinstance(outcome, Refused) and void:
+            # Where nothing is refused any more, that the number will never pay is still worth knowing.
+            params = {"number": request.params["number"], "proof": request.params["proof"]}
+            outcome = self.engine.carry(tx, replace(request, event="void_attempt", params=params))
         if effect is not None:
             tx.finish_effect(effect)
         return int(not isinstance(outcome, Refused) and outcome.changed)
