@@ -36,7 +36,7 @@ def import_orders(
     """
     from refundflow import orders
 
-    target = rejects or file.with_name(f"{file.name}.rejects.csv")
+    target = rejects or file.parent / f"{file.name}.rejects.csv"
     counts = {"registered": 0, "changed": 0, "unchanged": 0}
     rejected = 0
     try:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from refundflow.errors import BadInput
@@ -10,6 +11,7 @@ from refundflow.values import Attachment
 
 LONGEST_TEXT = 20_000  # characters of one note or message
 LONGEST_NAME = 128
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _CODED = frozenset({
     "reason", "grounds", "kinds", "answer", "flag", "contact", "audience", "channel", "currency", "how", "outcome",
     "usage", "deadline", "event", "rule",
@@ -34,6 +36,18 @@ def check_reference(name: str, text: str | None) -> None:
     """
     if text is not None and not one_line(text):
         raise BadInput(f"{name}: one line of at most {LONGEST_NAME} printable characters", field=name)
+
+
+def check_moment(name: str, moment: object) -> None:
+    """Check a moment; later ones would make a rehearsal fire deadlines for centuries.
+
+    Raises:
+        BadInput: it has no offset, or does not lie from 1970 to 2199.
+    """
+    if moment is None:
+        return
+    if not isinstance(moment, datetime) or moment.tzinfo is None or not EARLIEST <= moment < LATEST:
+        raise BadInput(f"{name}: a time with its offset, such as 2026-03-02T09:00:00+08:00, 1970 to 2199", field=name)
 
 
 def check_params(params: Mapping[str, Any]) -> None:

@@ -108,8 +108,7 @@ class Engine:
             if last is None:
                 raise BadInput("a rehearsal needs its first time: say --at 2026-03-02T09:00:00+08:00", field="at")
             return last
-        if at.tzinfo is None:
-            raise BadInput("a time needs its offset, such as 2026-03-02T09:00:00+08:00", field="at")
+        door.check_moment("at", at)
         if last is not None and at < last:
             raise BadInput(f"time never goes backwards: this rehearsal has reached {times.text(last)}", field="at")
         return times.moment(times.text(at))
@@ -405,6 +404,7 @@ def _check(request: Request) -> None:
     """Check at the door what a caller gives; see `door`."""
     if not (door.one_line(request.order_id) and door.one_line(request.line)):
         raise NotFound(request.what)
+    door.check_moment("occurred_at", request.occurred_at)
     door.check_params(request.params)
     door.check_texts(request.texts)
     door.check_files(request.files)

@@ -9,7 +9,7 @@ from refundflow.orders import OrderRow
 from refundflow.service import views
 from refundflow.service.base import By, Facade
 from refundflow.service.callers import Caller, parse_caller, require_registered
-from refundflow.service.door import check_reference
+from refundflow.service.door import check_moment, check_reference
 from refundflow.service.engine import Answer, Request
 from refundflow.store import Stored, Tx
 from refundflow.vault import BuyerRow
@@ -185,10 +185,8 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
 
 
 def _written(moment: datetime, name: str) -> str:
-    try:
-        return times.text(moment)
-    except ValueError as error:
-        raise BadInput(f"{name}: {error}", field=name) from error
+    check_moment(name, moment)
+    return times.text(moment)
 
 
 def _line_of(row: OrderRow, ref: str) -> Line:

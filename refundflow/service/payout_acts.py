@@ -5,6 +5,7 @@ from typing import Unpack
 
 from refundflow import values
 from refundflow.service.base import By, Facade
+from refundflow.service.door import check_moment
 from states import times
 
 
@@ -146,6 +147,7 @@ class PayoutActs(Facade):
         **by: Unpack[By],
     ) -> values.Refund:
         """Answer the open enquiry by a code."""
+        check_moment("arrived_at", arrived_at)
         return self._act(
             refund_id,
             "answer_enquiry",

@@ -12,7 +12,7 @@ from refundflow.export import export_entries
 from refundflow.service import views
 from refundflow.service.base import Facade
 from refundflow.service.callers import Caller, actor_on, parse_caller, require_registered
-from refundflow.service.door import check_reference, one_line
+from refundflow.service.door import check_moment, check_reference, one_line
 from refundflow.service.engine import place_of
 from refundflow.store import Stored, Tx
 from states import times
@@ -109,6 +109,7 @@ class Queries(Facade):
             raise BadInput(f"a page has 1 to {MAX_PAGE} refunds", field="limit")
         for name, given in (("order", order), ("customer", customer), ("payment", payment)):
             check_reference(name, given)
+        check_moment("since", since)
         leaves = _leaves(state)
         wanted = caller.buyer_seen or customer
 

@@ -65,6 +65,11 @@ def test_a_file_without_a_header_is_refused(desk: Desk) -> None:
     assert not (desk.folder / "no.csv.rejects.csv").exists()
 
 
+def test_a_folder_is_no_orders_file(desk: Desk) -> None:
+    """Not even the one that has no name."""
+    assert desk.refused("orders import . --as service:shop", 2)["field"] == "file"
+
+
 def test_only_a_service_imports_orders(desk: Desk) -> None:
     """Orders come from services."""
     orders = desk.file("again.csv", "\n".join([HEADER, *ORDERS]) + "\n")

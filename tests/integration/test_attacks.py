@@ -1,6 +1,13 @@
 """What an attacker tries through the facade: another buyer's refunds, texts that are not his to read."""
 
-from tests.support.market import BUYER, LI, SHOP, Market
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from refundflow.errors import BadInput
+from tests.support.market import AMOUNT, BUYER, LI, QIAN, SHOP, START, Market
 
 
 def two_buyers(market: Market) -> tuple[str, str]:
@@ -30,3 +37,28 @@ def test_a_buyer_reads_no_text_of_the_staff_that_was_not_written_for_him(market:
         {"message": "INTERNAL one"},
         {"message": "INTERNAL two"},
     ]
+
+
+EAST = timezone(timedelta(hours=8))
+ODD_TIMES = (START.replace(tzinfo=None), datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=EAST), 7)
+PAYMENT = {"number": "n", "amount": AMOUNT, "currency": "CNY", "proof": "p"}
+TIMED: dict[str, Callable[[Market, str, Any], Any]] = {
+    "act": lambda m, r, t: m.refunds.begin_review(r, actor=LI, at=t),
+    "read": lambda m, r, t: m.refunds.get(r, actor=LI, at=t),
+    "work": lambda m, r, t: m.refunds.work(at=t),
+    "occurred": lambda m, r, t: m.act(r, "payout_settled", QIAN, **PAYMENT, occurred_at=t),
+    "arrived": lambda m, r, t: m.act(r, "answer_enquiry", LI, answer="CHANNEL_PROCESSING", arrived_at=t),
+    "since": lambda m, r, t: m.refunds.list(actor=LI, since=t, at=m.at),
+    "completed": lambda m, r, t: m.refunds.record_completed("A1", completed_at=t, actor=SHOP, at=m.at),
+}
+
+
+@pytest.mark.parametrize("name", TIMED)
+def test_times_without_offset_or_beyond_every_calendar_are_bad_input(market: Market, name: str) -> None:
+    """No such time is taken, neither does it fail otherwise nor keep the rehearsal from going on."""
+    refund = market.submit().id
+    for moment in ODD_TIMES:
+        with pytest.raises(BadInput):
+            TIMED[name](market, refund, moment)
+
+    assert market.act(refund, "begin_review", LI).state == "under_review.reviewing"
