@@ -4,17 +4,55 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from refundflow.errors import RefundflowError
+    from refundflow.errors import (
+        BadInput,
+        Busy,
+        ChangedMeanwhile,
+        NotFound,
+        ProofFailed,
+        RefundflowError,
+        Refused,
+        RoleNotAllowed,
+    )
+    from refundflow.gateways import FakeChannel, Gateway
+    from refundflow.orders import OrderRow
     from refundflow.service import Refunds
     from refundflow.values import Attachment
+    from refundflow.worker import Worker
 
 _HOMES = {
     "Attachment": "refundflow.values",
+    "BadInput": "refundflow.errors",
+    "Busy": "refundflow.errors",
+    "ChangedMeanwhile": "refundflow.errors",
+    "FakeChannel": "refundflow.gateways",
+    "Gateway": "refundflow.gateways",
+    "NotFound": "refundflow.errors",
+    "OrderRow": "refundflow.orders",
+    "ProofFailed": "refundflow.errors",
     "RefundflowError": "refundflow.errors",
     "Refunds": "refundflow.service",
+    "Refused": "refundflow.errors",
+    "RoleNotAllowed": "refundflow.errors",
+    "Worker": "refundflow.worker",
 }
 
-__all__ = ["Attachment", "RefundflowError", "Refunds"]
+__all__ = [
+    "Attachment",
+    "BadInput",
+    "Busy",
+    "ChangedMeanwhile",
+    "FakeChannel",
+    "Gateway",
+    "NotFound",
+    "OrderRow",
+    "ProofFailed",
+    "RefundflowError",
+    "Refunds",
+    "Refused",
+    "RoleNotAllowed",
+    "Worker",
+]
 __version__ = "0.1.0"
 
 
