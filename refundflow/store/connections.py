@@ -255,9 +255,8 @@ class PostgresDatabase:
                 yield PipelinedSession(connection, pipeline)
                 ended = connection.execute("COMMIT")
         except BaseException as problem:
-            if not connection.closed:
-                connection.rollback()
-            elif isinstance(problem, self._driver.OperationalError):
+            self._roll_back(connection)
+            if connection.closed and isinstance(problem, self._driver.OperationalError):
                 if ended is not None:
                     raise Conflict("unknown", f"the server went away while it was committing: {problem}") from problem
                 raise Conflict("busy", f"the server went away before anything was committed: {problem}") from problem
@@ -265,6 +264,14 @@ class PostgresDatabase:
         if ended.statusmessage != "COMMIT":
             # PostgreSQL answers so, without an error, when one inside the transaction was passed over
             raise self._driver.errors.InFailedSqlTransaction("a transaction with an error in it cannot be committed")
+
+    def _roll_back(self, connection: Connection) -> None:
+        """End what was begun; a connection that cannot even do that is closed, and the server ends it."""
+        if not connection.closed:
+            try:
+                connection.rollback()
+            except self._driver.Error:
+                connection.close()
 
     def conflict(self, problem: BaseException) -> Conflict | None:
         """Read a lost race as changed, a lock that did not come free as busy, a full disk as such."""
