@@ -47,6 +47,7 @@ class Replayed:
         self.seq, self.head, self.effective_at = 0, FIRST_PREVIOUS, ""
         self.document: dict[str, Json] = {}
         self.ledger: dict[str, int] = {}
+        self.texts: dict[tuple[int, str], str] = {}  # commitments by (seq, field)
 
     def add(self, entry: StoredEntry) -> Iterator[Finding]:
         """Fold the next entry in; yield what is wrong with it."""
@@ -64,6 +65,7 @@ class Replayed:
         self.document = merge(self.document, body["patch"])
         self.document["seq"], self.document["effective_at"] = body["seq"], body["effective_at"]
         self.effective_at = body["effective_at"]
+        self.texts |= {(body["seq"], name): commitment for name, commitment in body.get("texts", {}).items()}
         for column, change in body["ledger"].items():
             self.ledger[column] = self.ledger.get(column, 0) + change
 

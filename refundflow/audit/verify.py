@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from itertools import groupby
 from typing import Any
 
 from refundflow.audit.replay import Finding, Replayed
+from refundflow.audit.texts import texts_agree
 from refundflow.store import REGISTER_ORDER, StaffRow, StoredEntry, Tx, line_columns, refund_columns, written
+from refundflow.vault import Vault
 from states.case import Ledger, line_subject
 
 Json = Any
@@ -22,11 +25,12 @@ class Verified:
     findings: tuple[Finding, ...]
 
 
-def verify(tx: Tx, *, progress: Callable[[int], None] | None = None) -> Verified:
+def verify(tx: Tx, vault: Vault, *, progress: Callable[[int], None] | None = None) -> Verified:
     """Walk all chains once, in memory bounded by one order, and tell whatever does not hold.
 
-    Per entry: no gap, the hash of the one before, the hash of the body, columns that repeat the body. Per row: it
-    equals the replay of its chain. Per line: the ledger is the sum of all changes. `progress` is told how many
+    Per entry: no gap, the hash of the one before, the hash of the body, columns that repeat the body, texts and
+    evidence that it commits to. Per row: it equals the replay of its chain. Per line: the ledger is the sum of all
+    changes. Per policy: its version is that of its content. `progress` is told how many
     entries were read since it was told last.
     """
     chains = entries = 0
@@ -37,11 +41,11 @@ def verify(tx: Tx, *, progress: Callable[[int], None] | None = None) -> Verified
         if progress:
             progress(more)
 
-    findings = tuple(_findings(tx, walked))
+    findings = tuple(_findings(tx, vault, walked))
     return Verified(chains=chains, entries=entries, findings=findings)
 
 
-def _findings(tx: Tx, walked: Callable[[int], None]) -> Iterator[Finding]:
+def _findings(tx: Tx, vault: Vault, walked: Callable[[int], None]) -> Iterator[Finding]:
     entries = _Reader(tx.scan_entries())
     lines, refunds, payouts = _Reader(tx.scan_lines()), _Reader(tx.scan_refunds()), _Reader(tx.scan_payouts())
     people = Replayed("staff")
@@ -53,11 +57,13 @@ def _findings(tx: Tx, walked: Callable[[int], None]) -> Iterator[Finding]:
             for entry in chain:
                 yield from replayed.add(entry)
             walked(replayed.count)
+            yield from texts_agree(tx, vault, order_id, replayed)
         if order_id == REGISTER_ORDER:
             people = chains.get("staff", people)
             continue
         yield from _rows_agree(chains, order_id, lines.take(order_id), refunds.take(order_id), payouts.take(order_id))
     yield from _staff_agrees(people, tx.staff_list())
+    yield from _policies_agree(tx.policies())
 
 
 class _Reader:
@@ -141,6 +147,13 @@ def _staff_agrees(chain: Replayed, rows: Iterable[StaffRow]) -> Iterator[Finding
         if said is None or any(stored.get(name) != value for name, value in said.items()):
             yield Finding(chain.subject, 0, f"the person {row.name} is not what the entries say")
     yield from (Finding(chain.subject, 0, f"the person {name} has no row") for name in told)
+
+
+def _policies_agree(policies: Mapping[str, str]) -> Iterator[Finding]:
+    """Check that every policy that a refund may be pinned to is the one that its version names."""
+    for version, content in policies.items():
+        if sha256(content.encode()).hexdigest() != version:
+            yield Finding("policies", 0, f"the policy {version} is not what its version says")
 
 
 def _payouts_agree(cases: Mapping[str, Replayed], payouts: Iterable[dict[str, Any]]) -> Iterator[Finding]:

@@ -262,10 +262,10 @@ class Queries(Facade):
         return self.engine.read(read)
 
     def verify(self, *, progress: Callable[[int], None] | None = None) -> values.Verification:
-        """Check every chain: hashes, gaps, and that the stored state is what the entries say."""
+        """Check every chain: hashes, gaps, and that stored state, texts and evidence are what the entries say."""
 
         def read(tx: Tx) -> values.Verification:
-            found = audit.verify(tx, progress=progress)
+            found = audit.verify(tx, self.engine.vault, progress=progress)
             return values.Verification(
                 chains=found.chains,
                 entries=found.entries,

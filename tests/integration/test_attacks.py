@@ -5,9 +5,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from refundflow import migrations
 from refundflow.errors import BadInput
-from tests.support.market import AMOUNT, BUYER, LI, QIAN, SHOP, START, Market
+from refundflow.vault import Vault
+from tests.support.market import AMOUNT, BUYER, LI, QIAN, SHOP, START, Market, a_file
 
 
 def two_buyers(market: Market) -> tuple[str, str]:
@@ -62,3 +65,50 @@ def test_times_without_offset_or_beyond_every_calendar_are_bad_input(market: Mar
             TIMED[name](market, refund, moment)
 
     assert market.act(refund, "begin_review", LI).state == "under_review.reviewing"
+
+
+def forge(market: Market, statement: str, **values: object) -> list[str]:
+    """Change the database past the service, and return what the verification finds then."""
+    with migrations.connect(market.url, write=True) as connection:
+        connection.execute(text(statement), values)
+        connection.commit()
+    return [f"{item.subject}#{item.seq}: {item.what}" for item in market.refunds.verify().findings]
+
+
+def test_a_text_that_was_written_anew_with_the_buyers_key_is_found(market: Market) -> None:
+    """Whoever reads the whole database can encrypt other words, but not make an entry commit to them."""
+    refund = market.submit(note="It never worked.").id
+    engine = market.refunds.engine
+    with engine.store.read() as tx:
+        owner = tx.buyer_by_lookup(engine.vault.buyer_lookup("wang"))
+    assert owner is not None
+    cipher = Vault(engine.store.secret, engine.store.rehearsal).encrypt(owner.key, "It worked.", f"{refund}|1|note")
+
+    found = forge(market, "UPDATE personal SET cipher = :cipher WHERE field = 'note'", cipher=cipher)
+
+    assert found == [f"{refund}#1: the text note is not what the entry commits to"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("DELETE FROM personal WHERE field = 'note'", "A1-1-1#1: the text note is not what the entry commits to"),
+        ("DELETE FROM evidence_content", "A1-1-1#1: the evidence 1 is not what the entry commits to"),
+        ("UPDATE evidence_content SET cipher = :cipher", "A1-1-1#1: the evidence 1 is not what the entry commits to"),
+    ],
+)
+def test_texts_and_evidence_that_were_removed_or_changed_are_found(market: Market, statement: str, what: str) -> None:
+    """What an entry commits to must be there, as long as the buyer's key is."""
+    market.submit(note="It never worked.", evidence=[a_file()])
+    values = {"cipher": b"short"} if ":cipher" in statement else {}
+
+    assert forge(market, statement, **values) == [what]
+
+
+def test_a_policy_that_was_changed_under_its_version_is_found(market: Market) -> None:
+    """The version that a refund is pinned to names the content."""
+    market.submit()
+
+    found = forge(market, "UPDATE policies SET content = '{}'")
+
+    assert len(found) == 1 and "is not what its version says" in found[0]

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from refundflow import audit, migrations
 from refundflow.audit import Verified
 from refundflow.store import StaffRow, Store, Tx
+from refundflow.vault import Vault
 from tests.support.databases import Databases
 from tests.support.moves import (
     LINE,
@@ -73,14 +74,14 @@ def forger(url: str) -> Iterator[Connection]:
 def verified(url: str) -> Verified:
     """Verify the database."""
     with Store.open(url) as store, store.read() as tx:
-        return audit.verify(tx)
+        return audit.verify(tx, Vault(store.secret, store.rehearsal))
 
 
 def test_honest_moves_are_proven(url: str) -> None:
     """Nothing is found, and everything was walked along."""
     told: list[int] = []
     with Store.open(url) as store, store.read() as tx:
-        found = audit.verify(tx, progress=told.append)
+        found = audit.verify(tx, Vault(store.secret, store.rehearsal), progress=told.append)
     assert found.findings == () and (found.chains, found.entries) == (5, 8) == (len(told), sum(told))
 
 

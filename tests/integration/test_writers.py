@@ -12,6 +12,7 @@ import pytest
 
 from refundflow import audit
 from refundflow.store import Conflict, Store
+from refundflow.vault import Vault
 from tests.support.databases import Databases
 from tests.support.moves import ORDER, REFUND, a_case, a_line, change, register, submit
 
@@ -87,7 +88,7 @@ def at_once(works: Sequence[Callable[[], None]]) -> None:
 def length(store: Store, refund: str) -> int:
     """Prove the database and return how many entries a refund has."""
     with store.read() as tx:
-        assert audit.verify(tx).findings == ()
+        assert audit.verify(tx, Vault(store.secret, store.rehearsal)).findings == ()
         return tx.head(refund.split("-")[0], refund).seq
 
 
