@@ -38,7 +38,7 @@ def read_time(text: str) -> datetime:
     """
     try:
         return times.moment(text)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise BadInput(
             f"{text!r} is not a time with an offset, such as 2026-11-22T09:00:00+08:00", field="time"
         ) from error

@@ -40,6 +40,8 @@ def test_1_a_database_that_was_not_made_ready(empty_desk: Desk) -> None:
         ("approve A1-1-1 --as clerk:li", "BAD_INPUT", "clerk"),
         ("approve A1-1-1 --as agent:li --at yesterday", "BAD_INPUT", "yesterday"),
         ("approve A1-1-1 --as agent:li --at 2026-03-04T09:00:00", "BAD_INPUT", "offset"),
+        ("approve A1-1-1 --as agent:li --at 0001-01-01T00:00:00+08:00", "BAD_INPUT", "0001-01-01"),
+        ("approve A1-1-1 --as agent:li --at 9999-12-31T23:59:59+00:00", "BAD_INPUT", "at:"),
         ("submit A/1/2 --reason OTHER --as buyer:b-17", "BAD_INPUT", "ORDER"),
         ("add-evidence A1-1-1 --evidence screenshot --as buyer:b-17", "BAD_INPUT", "KIND=FILE"),
         ("add-evidence A1-1-1 --evidence screenshot=nowhere.png --as buyer:b-17", "BAD_INPUT", "nowhere.png"),
