@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -198,11 +197,11 @@ def test_only_supervisors_and_finance_decide_about_effects(market: Market, actor
 
 
 @pytest.fixture
-def message(market: Market, inbox: Inbox) -> Iterator[Message]:
+def message(market: Market, inbox: Inbox) -> Message:
     """Give one message as a receiver gets it."""
     market.to("submitted")
     deliver(market, inbox)
-    yield inbox.taken[0]
+    return inbox.taken[0]
 
 
 def test_receivers_take_or_say_why_not(message: Message, tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ AGO = timedelta(days=30)
 
 
 def waiting_for_evidence(url: str, count: int) -> None:
-    """Make a live database with refunds whose evidence was asked for a month ago and never came."""
+    """Make a live database with refunds whose evidence was asked for a month ago and never came, and an order S0."""
     prepare_rehearsal(url)
     market = Market(url)
     market.now = datetime.now(UTC) - AGO
     market.refunds.staff_add("chen", roles=["supervisor", "agent"], actor="supervisor:chen", at=market.at)
-    market.refunds.staff_add("li", roles=["agent"], actor="supervisor:chen")
+    market.refunds.staff_add("li", roles=["agent"], actor="supervisor:chen", at=market.at)
+    market.order("S0", buyer_id="calm")
     for number in range(count):
         order = market.order(f"W{number}", buyer_id=f"b{number % 7}")
         refund = market.submit(order, actor=f"buyer:b{number % 7}").id
@@ -59,4 +60,3 @@ class Inbox:
         if message.code in self.refuses:
             raise NotDelivered(f"{message.code} is refused")
         self.taken.append(message)
-
