@@ -8,7 +8,7 @@ from typing import Any
 
 from refundflow.store import FIRST_PREVIOUS, StoredEntry
 from states import times
-from states.case import merge
+from states.case import line_subject, merge, refund_place
 
 Json = Any
 
@@ -89,4 +89,11 @@ def _other_columns(entry: StoredEntry, body: Mapping[str, Json]) -> Iterator[str
         "recorded_at": times.moment(body["recorded_at"]), "actor_role": body["actor"]["role"],
         "actor_name": body["actor"]["name"], "key": body.get("key"), "request_hash": body.get("request"),
     }  # fmt: skip
-    return (name for name, value in told.items() if getattr(entry, name) != value)
+    yield from (name for name, value in told.items() if getattr(entry, name) != value)
+    if entry.key_scope not in (_scopes(entry.subject) if entry.key else (None,)):
+        yield "key_scope"
+
+
+def _scopes(subject: str) -> tuple[str, ...]:
+    """Return what a key of an entry may belong to: its chain, and for `submit` the line of the refund."""
+    return (subject,) if "/" in subject else (subject, line_subject(*refund_place(subject)))

@@ -33,7 +33,7 @@ def prepare(url: str) -> None:
     """Make two orders, a refund with a payout, refusals and keys."""
     with Store.create(url, rehearsal=True) as store, store.write() as tx:
         for order_id in (ORDER, "o2"):
-            register(tx, a_line(order_id), key="k", key_scope="x", request_hash="h", key_entry=0)
+            register(tx, a_line(order_id), key="k", key_scope=f"{order_id}/1", request_hash="h", key_entry=0)
             submit(tx, a_case(f"{order_id}-1-1"))
         change(tx, approved=500, attempts={"rf1": an_attempt()})
         change(tx, kind="refused")
@@ -103,6 +103,7 @@ def test_an_empty_database_is_proven(databases: Databases) -> None:
         ("UPDATE transitions SET kind = 'applied' WHERE subject = 'o1-1-1' AND seq = 3", REFUND, "the column kind"),
         ("UPDATE transitions SET actor_name = 'x' WHERE subject = 'o1/1'", LINE, "the column actor_name"),
         ("UPDATE transitions SET key = 'other' WHERE subject = 'o1/1'", LINE, "the column key"),
+        ("UPDATE transitions SET key_scope = 'o1-1-1' WHERE subject = 'o1/1'", LINE, "the column key_scope"),
         ("UPDATE transitions SET recorded_at = effective_at, effective_at = '2020-01-01T00:00:00.000000Z'"
          " WHERE subject = 'o1/1'", LINE, "the column effective_at"),
         ("UPDATE refunds SET state = 'appealed' WHERE id = 'o1-1-1'", REFUND, "the stored state"),
