@@ -37,6 +37,8 @@ def import_orders(
     from refundflow import orders
 
     target = rejects or file.parent / f"{file.name}.rejects.csv"
+    if target.absolute() == file.absolute():
+        raise BadInput(f"{file}: the bad rows would replace the file itself", field="rejects")
     counts = {"registered": 0, "changed": 0, "unchanged": 0}
     rejected = 0
     try:

@@ -70,6 +70,14 @@ def test_a_folder_is_no_orders_file(desk: Desk) -> None:
     assert desk.refused("orders import . --as service:shop", 2)["field"] == "file"
 
 
+def test_the_bad_rows_never_replace_the_orders_file(desk: Desk) -> None:
+    """A file named as its own rejects file is refused, and stays as it is."""
+    orders = desk.file("own.csv", HEADER + "\n")
+
+    assert desk.refused(f"orders import {orders} --rejects {orders} --as service:shop", 2)["field"] == "rejects"
+    assert orders.read_text(encoding="utf-8") == HEADER + "\n"
+
+
 def test_only_a_service_imports_orders(desk: Desk) -> None:
     """Orders come from services."""
     orders = desk.file("again.csv", "\n".join([HEADER, *ORDERS]) + "\n")
