@@ -171,7 +171,11 @@ class OrderLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HistoryEntry:
-    """One entry of a chain, with the texts that the reader may see; `texts` of an erased buyer are None."""
+    """One entry of a chain, with the texts that the reader may see; `texts` of an erased buyer are None.
+
+    A `pending` one is not stored yet: it lapsed by the time of the call, and whatever touches the
+    refund next records it first. It has no hash.
+    """
 
     subject: str
     seq: int
@@ -197,6 +201,7 @@ class HistoryEntry:
     cause: int | None
     repeats: int
     hash: str
+    pending: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -138,6 +138,7 @@ MEANINGS: Mapping[str, str] = {
     "recorded_at": "when it was written down",
     "refund": "the refund, as above",
     "refund_minor": "the refund part",
+    "pending": "true: due by now and not stored yet, the next move records it first",
     "repeats": "refusals equal to the entry before, counted outside the chain",
     "requested_evidence": "kinds that the buyer is asked for now",
     "reserved_minor": "what is reserved on the line: what *claimed* means from `submit` on",

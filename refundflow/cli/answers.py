@@ -242,6 +242,8 @@ def _what(entry: "HistoryEntry", zone: str) -> str:
     parts = [f"{name}={_short(value)}" for name, value in entry.params.items()]
     parts += [f"{name}: {'(erased)' if text is None else text}" for name, text in entry.texts.items()]
     parts += [blocker_words(blocker, zone=zone) for blocker in entry.blockers]
+    if entry.pending:
+        parts.append("due by now, not stored yet")
     if entry.repeats:
         parts.append(f"refused {entry.repeats} times more before this")
     return "; ".join(parts)

@@ -57,7 +57,8 @@ class CalendarWork(Facade):
     ) -> values.CalendarImport:
         """Lay a calendar (JSON) over the one in force, and count provisional deadlines again.
 
-        That goes in one transaction per `batch` of order lines, told to `progress`. The same file again only goes on where an import was interrupted.
+        That goes in one transaction per `batch` of order lines, told to `progress`. The same file again
+        only goes on where an import was interrupted.
 
         Raises:
             BadInput: no calendar, or days between the two that neither covers.

@@ -14,7 +14,7 @@ from refundflow.service.base import Facade
 from refundflow.service.callers import Caller, actor_on, parse_caller, require_registered
 from refundflow.service.door import check_moment, check_reference, one_line
 from refundflow.service.engine import place_of
-from refundflow.store import Stored, Tx
+from refundflow.store import Stored, StoredEntry, Tx
 from states import times
 from states.case import Act, Actor, Aggregate, Case, line_subject
 from states.chart import phase_of
@@ -69,7 +69,10 @@ class Queries(Facade):
     def history(
         self, refund_id: str, *, actor: str, at: datetime | None = None, buyer: str | None = None
     ) -> tuple[values.HistoryEntry, ...]:
-        """Return the entries of one refund, or of a line (``ORDER/LINE``), in order, with the texts one may see."""
+        """Return the entries of one refund, or of a line (``ORDER/LINE``), in order, with the texts one may see.
+
+        What is due by now and not stored yet follows as pending.
+        """
         caller = parse_caller(actor, buyer)
 
         def read(tx: Tx) -> tuple[values.HistoryEntry, ...]:
@@ -79,7 +82,7 @@ class Queries(Facade):
                 raise NotFound(refund_id)
             owner = tx.buyer(stored.aggregate.line["buyer"])
             texts = views.texts_of(self.engine.vault, owner, refund_id, tx.personal(order_id, refund_id))
-            entries = tx.entries(refund_id, order_id=order_id)
+            entries = [*tx.entries(refund_id, order_id=order_id), *self._pending(tx, stored, refund_id, at)]
             buyer_id = self._buyer_of(tx, stored.aggregate)
             shown = (views.history_entry(entry, texts, caller, buyer_id) for entry in entries)
             return tuple(entry for entry in shown if entry is not None)
@@ -297,6 +300,14 @@ class Queries(Facade):
             raise NotFound(what)
         owner = tx.buyer(stored.aggregate.line["buyer"])
         return stored, actor_on(stored.aggregate.line, owner, caller, self.engine.vault, what)
+
+    def _pending(self, tx: Tx, stored: Stored, subject: str, at: datetime | None) -> Sequence[StoredEntry]:
+        """Return what the next move would record first in a chain."""
+        now = self._now(tx, at)
+        found = due(stored.aggregate, rules=self.engine.rules(tx, stored.aggregate), now=now)
+        sealed = audit.seal(found.entries, heads=stored.heads, recorded_at=now)
+        order_id = stored.aggregate.line["order_id"]
+        return [views.not_yet_stored(item, order_id) for item in sealed if item.entry.subject == subject]
 
     def _see(self, tx: Tx, refund_id: str, caller: Caller, at: datetime | None) -> tuple[Stored, Actor, datetime]:
         order_id, line = place_of(refund_id)

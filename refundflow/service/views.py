@@ -7,7 +7,7 @@ from typing import Any
 from refundflow import values
 from refundflow.service.callers import Caller
 from refundflow.service.engine import key_of
-from refundflow.store import StoredEntry
+from refundflow.store import Sealed, StoredEntry
 from refundflow.vault import BuyerRow, Vault
 from states import clocks, money, times
 from states.case import Aggregate, Blocker, Case, Json
@@ -271,6 +271,31 @@ def history_entry(
         cause=body.get("cause"),
         repeats=body.get("repeats", 0),
         hash=entry.hash,
+        pending=not entry.hash,
+    )
+
+
+def not_yet_stored(sealed: Sealed, order_id: str) -> StoredEntry:
+    """Return an entry that a read has found due as if it were stored; its hash is only known once it is."""
+    entry = sealed.entry
+    return StoredEntry(
+        gid=0,
+        order_id=order_id,
+        subject=entry.subject,
+        seq=entry.seq,
+        kind=entry.kind,
+        event=entry.event,
+        before=entry.before,
+        after=entry.after,
+        effective_at=times.moment(entry.effective_at),
+        recorded_at=sealed.recorded_at,
+        actor_role=entry.actor.role,
+        actor_name=entry.actor.name,
+        key_scope=None,
+        key=None,
+        request_hash=None,
+        body=sealed.body,
+        hash="",
     )
 
 

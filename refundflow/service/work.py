@@ -225,6 +225,8 @@ class SystemWork(Facade):
 
     def _take_in(self, tx: Tx, request: Request, effect: EffectId | None = None) -> int:
         """Store what a channel told; 1 where it was new. It is told again while a first of two persons stands."""
+        if effect is not None:
+            tx.hold_effect(effect)  # first, as everybody does who takes an effect and its refund
         void = request.event == "payout_refused" and bool(request.params.get("void"))
         outcome = self.engine.carry(tx, request, quiet=void)
         if isinstance(outcome, Refused) and any(item.code == "PROOF_PENDING" for item in outcome.blockers):

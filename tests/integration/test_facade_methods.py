@@ -414,3 +414,20 @@ def test_a_payout_that_never_answers_is_handed_to_finance(market: Market) -> Non
 
     assert market.get(refund).state == "approved.paying"
     assert "handed_to_finance" in [entry.event for entry in market.history(refund)]
+
+
+def test_a_history_shows_what_is_due_without_storing_it(market: Market) -> None:
+    """A read shows what a move would find: lapses by then follow as pending, and the next move stores the same."""
+    refund = market.to("rejected.appealable")
+    stored = market.history(refund)
+    later = market.later(days=5)
+
+    shown = market.refunds.history(refund, actor=LI, at=later)
+    market.act(refund, "note", LI, message="Asked again.")
+
+    after = market.history(refund)
+    assert [(entry.event, entry.pending, entry.hash == "") for entry in shown[len(stored) :]] == [
+        ("appeal_window_closed", True, True)
+    ]
+    assert [entry.event for entry in after[len(stored) :]] == ["appeal_window_closed", "note"]
+    assert after[len(stored)].effective_at == shown[-1].effective_at and not any(entry.pending for entry in after)
