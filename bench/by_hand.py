@@ -150,9 +150,19 @@ def move_by_hand(hand: Hand, move: Recorded, place: Place) -> None:
     Raises:
         RuntimeError: the refund is not in the state that the move begins in, or somebody else was first.
     """
+    hand.begin()
+    write_by_hand(hand, move, place)
+    hand.run("COMMIT")
+
+
+def write_by_hand(hand: Hand, move: Recorded, place: Place) -> None:
+    """Write the rows of a recorded move for another refund within a transaction.
+
+    Raises:
+        RuntimeError: the refund is not in the state that the move begins in, or somebody else was first.
+    """
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     key = _key(place)
-    hand.begin()
     text, seq, head, version = hand.run(READ, key).fetchone()
     document = json.loads(text)
     if document["state"] != move.bodies[0]["from"]:
@@ -177,7 +187,6 @@ def move_by_hand(hand: Hand, move: Recorded, place: Place) -> None:
     for effect in move.effects:
         values = {name: effect[name] for name in ("kind", "code", "params")}
         hand.run(ADD_EFFECT, key | values | {"seq": first + effect["later"], "at": now})
-    hand.run("COMMIT")
 
 
 def _key(place: Place) -> dict[str, Any]:
