@@ -26,7 +26,7 @@ def _put_offer(turn: Turn, case: Case, *, counter: bool) -> dict[str, Json]:
     number = str(len(case["offers"]) + 1)
     offer: dict[str, Json] = {
         "by": turn.actor.name, "role": turn.actor.role, "counter": counter,
-        "amount": turn.given("amount"), "compensation": 0 if counter else turn.given("compensation") or 0,
+        "amount": turn.given("amount") or 0, "compensation": 0 if counter else turn.given("compensation") or 0,
         "usage": turn.line["usage"], "seq": case["seq"], "at": case["effective_at"],
     }  # fmt: skip
     case["offers"][number] = offer

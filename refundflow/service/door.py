@@ -16,6 +16,7 @@ _CODED = frozenset({
     "reason", "grounds", "kinds", "answer", "flag", "contact", "audience", "channel", "currency", "how", "outcome",
     "usage", "deadline", "event", "rule",
 })  # fmt: skip
+_NUMBERS = frozenset({"amount", "compensation", "captured", "days"})
 _SWITCHES = frozenset({"all", "void"})
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{0,64}")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9.+-]{1,64}/[A-Za-z0-9.+-]{1,64}(?:; ?[a-z]{1,16}=[A-Za-z0-9_.-]{1,64})?")
@@ -68,8 +69,9 @@ def _check_param(name: str, value: object) -> None:
     elif isinstance(value, int):
         if abs(value) > LARGEST_AMOUNT:
             raise BadInput(f"{name}: a whole number of at most {LARGEST_AMOUNT}", field=name)
-    elif not isinstance(value, str):
-        raise BadInput(f"{name}: {type(value).__name__} is neither a whole number nor a text", field=name)
+    elif not isinstance(value, str) or name in _NUMBERS:
+        allowed = "a whole number" if name in _NUMBERS else "a whole number or a text"
+        raise BadInput(f"{name}: {allowed}, not {type(value).__name__}", field=name)
     elif name in _CODED:
         if _CODE.fullmatch(value) is None:
             raise BadInput(f"{name}: a code of at most 64 letters, digits and _ . : -, not words", field=name)

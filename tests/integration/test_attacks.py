@@ -112,3 +112,25 @@ def test_a_policy_that_was_changed_under_its_version_is_found(market: Market) ->
     found = forge(market, "UPDATE policies SET content = '{}'")
 
     assert len(found) == 1 and "is not what its version says" in found[0]
+
+
+@pytest.mark.parametrize("amount", ["", "5", "five"])
+def test_a_text_is_no_amount(market: Market, amount: Any) -> None:
+    """Not even an empty one beside a compensation, which nobody could read or pay any more."""
+    refund = market.to("under_review.reviewing")
+
+    with pytest.raises(BadInput):
+        market.act(refund, "offer", LI, amount=amount, compensation=1)
+    with pytest.raises(BadInput):
+        market.act(refund, "offer", LI, amount=1, compensation=amount)
+    assert market.get(refund).offers == ()
+
+
+def test_an_offer_without_a_refund_part_is_one_of_zero(market: Market) -> None:
+    """What was left open is written as the number that it means."""
+    refund = market.to("under_review.reviewing")
+
+    nothing: Any = None
+    market.act(refund, "offer", LI, amount=nothing, compensation=1)
+
+    assert [offer.refund_minor for offer in market.get(refund).offers] == [0]
