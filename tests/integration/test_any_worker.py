@@ -89,5 +89,7 @@ def test_the_history_does_not_depend_on_the_worker(
     busy.require_sound()
 
     assert history(busy.url) == history(calm.url)
-    for opened in (calm, busy, *hosts):
-        opened.close()
+    for host in hosts:
+        host.close()
+    calm.close()
+    busy.close()

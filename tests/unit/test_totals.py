@@ -82,7 +82,7 @@ def test_what_the_channel_says_decides_whether_it_paid_in_time() -> None:
 
 def test_a_withdrawal_keeps_no_promise_and_breaks_none() -> None:
     """Whoever withdraws in time was promised nothing more."""
-    found = counted(chain([*LATE[:2], ("withdraw", "withdrawn", 5)]))  # type: ignore[arg-type]
+    found = counted(chain([*LATE[:2], ("withdraw", "withdrawn", 5)]))
 
     assert not [key for key in found if key[0] == "promises"]
 

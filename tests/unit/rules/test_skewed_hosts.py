@@ -18,7 +18,7 @@ def test_effective_time_never_goes_backwards(skews: list[int]) -> None:
     for number, skew in enumerate(skews):
         true += timedelta(minutes=5)
         story.now = true + timedelta(seconds=skew)
-        story.do("note" if number % 2 else "flag_risk", agent(), **({} if number % 2 else {"flag": f"f{number}"}))
+        story.do("flag_risk", agent(), flag=f"f{number}")
         story.sweep()
 
     moments = [entry.effective_at for entry in story.entries]
