@@ -24,7 +24,7 @@ from states.warnings import warnings
 log = logging.getLogger("refundflow.work")
 BATCH = 50
 LOOK_AHEAD = 4  # batches of others that a worker looks past for work of its own
-LET_IN = 0.002  # seconds between batches, in which whoever waits for the database gets it
+LET_IN = 0.001  # seconds between batches, in which whoever waits for the database gets it
 LOOK_AGAIN = timedelta(minutes=10)  # at what no clock lifts: an open chargeback, a line that does not cover
 SYSTEM_KINDS = ("system_act", "payout")  # effects that the system acts on by itself
 _DONE = {"dispatch_payout": "dispatched", "retry_payout": "retried", "approve": "approved"}

@@ -22,6 +22,11 @@ def canonical_text(value: Any) -> str:
     return canonical(value).decode()
 
 
+def document_text(document: Any) -> str:
+    """Write a document as `canonical` does, unchecked: it is the fold of patches, each checked in its entry."""
+    return _WRITE(document)
+
+
 def _check(value: Any) -> None:
     kind = type(value)
     if kind is dict:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, select, update
 
 from refundflow.store.connections import Question, Session, Step
-from refundflow.store.documents import canonical_text
+from refundflow.store.documents import canonical_text, document_text
 from refundflow.store.news import TELL
 from refundflow.store.rows import Json, Sealed, Stored
 from refundflow.store.statements import insert_or, insert_row, select_where, update_where
@@ -65,7 +65,7 @@ def line_columns(line: Line, ledger: Ledger) -> dict[str, Any]:
         "payment_no": line["payment_no"], "channel": line["channel"], "currency": line["currency"],
         "captured": line["captured"], "reserved": ledger.reserved, "in_flight": ledger.in_flight,
         "settled": ledger.settled, "charged_back": ledger.charged_back, "excess": ledger.excess,
-        "document": canonical_text(line), "seq": line["seq"],
+        "document": document_text(line), "seq": line["seq"],
     }  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def refund_columns(case: Case, warned_at: str | None = None) -> dict[str, Any]:
         "next_warn_at": next_warning(case, warned_at),
         "claimed": case["claimed"], "approved": case["approved"], "in_flight": case["in_flight"],
         "settled": case["settled"], "abused": "ABUSE_SUSPECTED" in case.get("rejection", {}).get("grounds", ()),
-        "document": canonical_text(case), "seq": case["seq"],
+        "document": document_text(case), "seq": case["seq"],
     }  # fmt: skip
 
 
