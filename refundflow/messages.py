@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
+from states import codes
+
 Language = Literal["en", "zh"]
 
 
@@ -12,6 +14,8 @@ class Sentence(NamedTuple):
     en: str
     zh: str
 
+
+_REASONS, _GROUNDS, _KINDS = (", ".join(words) for words in (codes.REASONS, codes.GROUNDS, codes.EVIDENCE_KINDS))
 
 BLOCKERS: Mapping[str, Sentence] = {
     # general
@@ -39,14 +43,19 @@ BLOCKERS: Mapping[str, Sentence] = {
         "the policy has no numbers for {currency}: set {key}", "策略未配置币种 {currency}：请设置 {key}"
     ),
     "ROLE_NOT_ALLOWED": Sentence("only these roles may do this: {roles}", "仅限以下角色：{roles}"),
-    "NOT_REGISTERED": Sentence("{name} is not registered for this role", "{name} 未登记此角色"),
+    "NOT_REGISTERED": Sentence(
+        "{name} is not registered for this role; a supervisor registers persons (staff add)",
+        "{name} 未登记此角色；由主管登记人员（staff add）",
+    ),
     # submit, check
     "NOT_COMPLETED": Sentence(
         "the order is not completed; reasons that need no completion: {reasons}",
         "订单尚未完成；无需完成的原因：{reasons}",
     ),
     "NOT_PAID": Sentence("the order is not paid", "订单尚未付款"),
-    "UNKNOWN_REASON": Sentence("no such reason: {reason}", "没有此退款原因：{reason}"),
+    "UNKNOWN_REASON": Sentence(
+        f"no such reason: {{reason}}; one of {_REASONS}", f"没有此退款原因：{{reason}}；可用：{_REASONS}"
+    ),
     "REASON_NOT_FOR_PRODUCT": Sentence(
         "the reason {reason} does not apply to {product}", "原因 {reason} 不适用于商品类型 {product}"
     ),
@@ -82,13 +91,15 @@ BLOCKERS: Mapping[str, Sentence] = {
     ),
     # evidence
     "KINDS_REQUIRED": Sentence("name at least one kind of evidence", "至少指明一种证据"),
-    "UNKNOWN_KIND": Sentence("no such kind of evidence: {kinds}", "没有此证据类型：{kinds}"),
+    "UNKNOWN_KIND": Sentence(
+        f"no such kind of evidence: {{kinds}}; one of {_KINDS}", f"没有此证据类型：{{kinds}}；可用：{_KINDS}"
+    ),
     "EVIDENCE_ROUNDS_USED": Sentence(
         "evidence was already asked for {used} of {limit} times", "已要求补充材料 {used} 次，上限 {limit} 次"
     ),
     "EVIDENCE_INCOMPLETE": Sentence(
-        "still missing: {missing}; say that this is all there is to go on without it",
-        "仍缺少：{missing}；如无更多材料，请声明“这是全部”",
+        "still missing: {missing}; to go on without it, say that this is all there is (--all)",
+        "仍缺少：{missing}；如无更多材料，请声明“这是全部”（--all）",
     ),
     "MEDIA_TYPE_NOT_ALLOWED": Sentence(
         "{type} is not accepted; accepted: {allowed}", "不接受 {type}；可接受：{allowed}"
@@ -132,8 +143,12 @@ BLOCKERS: Mapping[str, Sentence] = {
     ),
     "RISK_FLAGGED": Sentence("flagged as a risk: {flags}", "已标记风险：{flags}"),
     "CHARGEBACK_SEEN": Sentence("there was a chargeback on this order line", "该订单行曾有拒付"),
-    "GROUND_REQUIRED": Sentence("at least one ground is required", "至少给出一条理由代码"),
-    "UNKNOWN_GROUND": Sentence("no such ground: {grounds}", "没有此理由代码：{grounds}"),
+    "GROUND_REQUIRED": Sentence(
+        f"at least one ground is required: one of {_GROUNDS}", f"至少给出一条理由代码：{_GROUNDS}"
+    ),
+    "UNKNOWN_GROUND": Sentence(
+        f"no such ground: {{grounds}}; one of {_GROUNDS}", f"没有此理由代码：{{grounds}}；可用：{_GROUNDS}"
+    ),
     "EVIDENCE_UNREAD": Sentence(
         "there are {count} pieces of evidence that a person must read first", "有 {count} 份证据须先由人阅读"
     ),

@@ -49,7 +49,10 @@ def play(
     if not refunds.rehearsal:
         raise BadInput("the demo needs a rehearsal database: refundflow init --rehearsal", field="database")
     if refunds.list(actor="auditor:bai", limit=1).refunds:
-        raise BadInput("the demo needs an empty database: time never goes backwards", field="database")
+        raise BadInput(
+            "the demo needs an empty database, for time never goes backwards: name another one or remove it",
+            field="database",
+        )
     for member in STAFF:
         role, _, name = member.partition(":")
         refunds.staff_add(name, roles=(role,), actor=STAFF[0])

@@ -156,7 +156,7 @@ def _current(connection: Connection) -> str | None:
 
 
 def _too_new(current: str) -> SchemaTooNew:
-    return SchemaTooNew(f"the database has schema {current}; this refundflow knows up to {HEAD}")
+    return SchemaTooNew(f"the database has schema {current}; this refundflow knows up to {HEAD}: install a newer one")
 
 
 def _after(current: str | None) -> tuple[Revision, ...]:

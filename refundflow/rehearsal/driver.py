@@ -50,7 +50,10 @@ def rehearse(
     if not refunds.rehearsal:
         raise BadInput("rehearse needs a rehearsal database: refundflow init --rehearsal", field="database")
     if refunds.list(actor=AUDITOR, limit=1).refunds:
-        raise BadInput("rehearse needs an empty database: time never goes backwards", field="database")
+        raise BadInput(
+            "rehearse needs an empty database, for time never goes backwards: name another one or remove it",
+            field="database",
+        )
     started = time.perf_counter()
     bad, plans = _sorted(rows)
     _register_staff(refunds)

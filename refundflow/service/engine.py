@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import PurePath
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from refundflow import audit, calendars, policies
 from refundflow.errors import BadInput, Busy, ChangedMeanwhile, NotFound, Refused, RoleNotAllowed
@@ -110,7 +111,10 @@ class Engine:
             return last
         door.check_moment("at", at)
         if last is not None and at < last:
-            raise BadInput(f"time never goes backwards: this rehearsal has reached {times.text(last)}", field="at")
+            reached = last.astimezone(ZoneInfo(self.policy.zone)).isoformat()
+            raise BadInput(
+                f"time never goes backwards: this rehearsal has reached {reached}; say that or later", field="at"
+            )
         return times.moment(times.text(at))
 
     def _require_untold_time(self, at: datetime | None) -> None:

@@ -164,6 +164,8 @@ class Queries(Facade):
         caller = parse_caller(actor, buyer)
         if type(limit) is not int or not 0 < limit <= LONGEST_QUEUE:
             raise BadInput(f"a queue shows 1 to {LONGEST_QUEUE} refunds", field="limit")
+        if turn not in (None, *TURNS.values()):
+            raise BadInput(f"{turn!r} has no moves: one of {', '.join(sorted(set(TURNS.values())))}", field="turn")
 
         def read(tx: Tx) -> tuple[values.QueueItem, ...]:
             self._registered(tx, caller)

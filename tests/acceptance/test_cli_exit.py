@@ -46,6 +46,8 @@ def test_1_a_database_that_was_not_made_ready(empty_desk: Desk) -> None:
         ("add-evidence A1-1-1 --evidence screenshot --as buyer:b-17", "BAD_INPUT", "KIND=FILE"),
         ("add-evidence A1-1-1 --evidence screenshot=nowhere.png --as buyer:b-17", "BAD_INPUT", "nowhere.png"),
         ("list --state lost --as agent:li", "BAD_INPUT", "lost"),
+        ("queue --turn nobody --as agent:li", "BAD_INPUT", "finance"),
+        ("show A1-1-1 --as agent:li --at 2026-03-01T00:00:00+08:00", "BAD_INPUT", "2026-03-03T09:00:00+08:00"),
         ("init", "BAD_INPUT", "rehearsal"),
     ],
 )
