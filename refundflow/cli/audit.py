@@ -7,6 +7,7 @@ import typer
 
 from refundflow.cli import output
 from refundflow.cli.call import PLAIN, READ, Call, command
+from refundflow.cli.progress import counting
 from refundflow.errors import ProofFailed
 from refundflow.render import verification_json
 
@@ -22,8 +23,8 @@ def export(
     path: Annotated[Path, typer.Option("--output", metavar="PATH", help="The file to write.")],
 ) -> None:
     """Export every entry of every chain, in constant memory."""
-    with call.connected() as refunds:
-        written = refunds.export(format=form, output=str(path), **call.who)
+    with call.connected() as refunds, counting("exporting entries") as progress:
+        written = refunds.export(format=form, output=str(path), progress=progress, **call.who)
     if call.as_json:
         output.data({"entries": written, "format": form, "output": str(path)})
     else:
@@ -33,8 +34,8 @@ def export(
 @command(audit_app, "refundflow audit verify", takes=PLAIN)
 def verify(call: Call) -> None:
     """Verify every chain: hashes, gaps, and that replay gives what is stored; exit status 8 if anything is wrong."""
-    with call.connected() as refunds:
-        result = refunds.verify()
+    with call.connected() as refunds, counting("verifying entries") as progress:
+        result = refunds.verify(progress=progress)
     if call.as_json:
         output.data(verification_json(result))
     else:

@@ -8,6 +8,7 @@ import typer
 
 from refundflow.cli import output
 from refundflow.cli.call import Call, command
+from refundflow.cli.progress import Counter, counting
 from refundflow.errors import STATUS, BadInput
 
 if TYPE_CHECKING:
@@ -42,20 +43,23 @@ def import_orders(
     counts = {"registered": 0, "changed": 0, "unchanged": 0}
     rejected = 0
     try:
-        with call.connected() as refunds:
-            rejected = orders.write_rejects(target, _register(call, refunds, file, counts))
+        with call.connected() as refunds, counting("importing rows") as progress:
+            rejected = orders.write_rejects(target, _register(call, refunds, file, counts, progress))
     finally:
         if not rejected:
             target.unlink(missing_ok=True)
     _summarise(call, {**counts, "rejected": rejected}, target)
 
 
-def _register(call: Call, refunds: "Refunds", file: Path, counts: dict[str, int]) -> "Iterator[RejectedRow]":
+def _register(
+    call: Call, refunds: "Refunds", file: Path, counts: dict[str, int], progress: Counter
+) -> "Iterator[RejectedRow]":
     """Register good rows as they come, count them, and pass the bad ones on."""
     from refundflow import orders
 
     actor, at = call.who["actor"], call.at
     for row in orders.read(file):
+        progress(1)
         if isinstance(row, orders.RejectedRow):
             yield row
             continue

@@ -1,8 +1,6 @@
 """Commands that play whole lives of refunds in a rehearsal database."""
 
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +9,7 @@ import typer
 from refundflow import config
 from refundflow.cli import answers, files, output
 from refundflow.cli.call import PLAIN, Call, command
+from refundflow.cli.progress import progress_bar
 from refundflow.cli.worker import channels
 from refundflow.errors import STATUS, ProofFailed
 from refundflow.render import document, local, money
@@ -22,7 +21,6 @@ app = typer.Typer()
 PANEL = "Trying it"
 REHEARSAL_URL = "sqlite:///rehearsal.db"
 DEMO_URL = "sqlite:///demo.db"
-Progress = Callable[[int, int], None]
 
 
 @command(app, "refundflow demo", takes=PLAIN, panel=PANEL)
@@ -120,17 +118,3 @@ def _rows(summary: "Summary") -> Iterator[tuple[str, str, object]]:
 def _counted(what: str, counts: Mapping[str, int]) -> Iterator[tuple[str, str, object]]:
     for name, count in sorted(counts.items()):
         yield what, name, count
-
-
-@contextmanager
-def progress_bar(what: str) -> Iterator[Progress]:
-    """Show a progress bar on stderr while the block runs; nothing where nobody looks at it."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -8,17 +8,18 @@ import sys
 from pathlib import Path
 
 from refundflow.cli.output import clean
-from tests.acceptance.desk import Desk
+from tests.acceptance.desk import HEADER, ORDERS, Desk
 
 EVIL = "\x1b[31mred\x1b[0m [bold]x[/bold]\tb\ny \u202eevil"
 
 
-def on_a_terminal(desk: Desk, *words: str) -> str:
-    """Run a command whose stdout is a terminal of 100 columns, and return what appears there."""
+def on_a_terminal(desk: Desk, *words: str, stream: str = "stdout") -> str:
+    """Run a command whose stdout (or stderr) is a terminal of 100 columns, and return what appears there."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "REFUNDFLOW_DATABASE_URL": desk.url, "COLUMNS": "100", "TERM": "xterm"}
     command = [sys.executable, "-m", "refundflow", *words]
-    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.PIPE, env=environment):
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: theirs}
+    with subprocess.Popen(command, stdout=streams["stdout"], stderr=streams["stderr"], env=environment):
         os.close(theirs)
         seen = b""
         while chunk := _read(ours):
@@ -96,6 +97,19 @@ def test_on_a_terminal_a_table_has_headings_and_cuts_nothing(desk: Desk) -> None
 
     assert "deadline" in seen and "A1-1-1" in seen
     assert "…" not in seen
+
+
+def test_long_work_shows_its_progress_on_a_terminal_only(desk: Desk) -> None:
+    """Who looks at stderr sees how far it is; a pipe is spared."""
+    orders = str(desk.file("more.csv", "\n".join([HEADER, *ORDERS]) + "\n"))
+    entries = str(desk.folder / "entries.csv")
+
+    assert "importing rows" in on_a_terminal(desk, "orders", "import", orders, "--as", "service:shop", stream="stderr")
+    assert "exporting entries" in on_a_terminal(
+        desk, *shlex.split(f"audit export --format csv --output {entries} --as auditor:sun"), stream="stderr"
+    )
+    assert "verifying entries" in on_a_terminal(desk, "audit", "verify", stream="stderr")
+    assert desk.run("audit verify").stderr == ""
 
 
 def test_what_cannot_be_printed_is_shown_as_an_escape() -> None:
