@@ -110,6 +110,7 @@ class Line(TypedDict):
     chargebacks: dict[str, dict[str, Json]]  # id → {amount, state: open|won|lost, seq, unopened}
     stray: int  # stray payments not yet returned or written off
     written_off: int
+    returned_by_hand: NotRequired[int]  # of strays: told as returned by finance, not yet by the channel
     beside: NotRequired[int]  # paid beside every refund: strays, less what was returned beside its refund
     resolved: NotRequired[dict[str, int]]  # proofs of resolved excess → seq
     told: NotRequired[dict[str, int]]  # plain facts → seq of the entry that told them last

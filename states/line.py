@@ -129,9 +129,11 @@ def _resolved_before(draft: Draft, act: Act) -> int | None:
 def _resolve(draft: Draft, act: Act, line: Line) -> None:
     """Lower the excess: what the buyer returned was not paid after all, what is written off stays paid."""
     amount = act.params["amount"]
-    line["stray"] -= min(line["stray"], amount)
+    of_strays = min(line["stray"], amount)
+    line["stray"] -= of_strays
     if act.params["how"] == "returned":
         line["beside"] = line.get("beside", 0) - amount
+        line["returned_by_hand"] = line.get("returned_by_hand", 0) + of_strays
     else:
         line["written_off"] += amount
     line["resolved"] = {**line.get("resolved", {}), proof_key(act.event, act.params): line["seq"]}

@@ -228,6 +228,9 @@ def _revoked(turn: Turn, case: Case) -> None:
     for number, offer in case["offers"].items():
         if offer.get("ended") == "accepted":
             case["offers"][number] = {**offer, "ended": "revoked"}
+            if offer["compensation"]:
+                granted = {"amount": offer["compensation"], "currency": case["currency"]}
+                turn.draft.tell("staff_task", "COMPENSATION_STANDS", offer=number, **granted)
     turn.draft.tell("entitlement_restore", "ENTITLEMENT_RESTORE", product=turn.line["product"])
     turn.draft.tell("buyer_message", "APPROVAL_REVOKED")
 

@@ -155,7 +155,11 @@ def count_stray(turn: Turn, kind: str) -> None:
             line["stray"] += amount
             line["beside"] = line.get("beside", 0) + amount
         else:
-            take_back_stray(line, amount)
+            # Finance may have told the same money as returned by the buyer: it came back once.
+            told = min(line.get("returned_by_hand", 0), amount)
+            if told:
+                line["returned_by_hand"] = line["returned_by_hand"] - told
+            take_back_stray(line, amount - told)
 
 
 def take_back_stray(line: Line, amount: int) -> None:

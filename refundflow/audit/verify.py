@@ -165,6 +165,7 @@ def _payouts_agree(cases: Mapping[str, Replayed], payouts: Iterable[dict[str, An
             attempt is not None
             and row["subject"] == name
             and all(row[column] == attempt.get(column) for column in ("channel", "amount", "currency", "state", "void"))
+            and written(row["dispatched_at"]) == attempt.get("at")
         )
         if not same:
             yield Finding(name, 0, f"the payout {row['number']} is not what the entries say")

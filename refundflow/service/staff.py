@@ -71,13 +71,18 @@ class Staff(Facade):
         return self.engine.write(work)
 
     def _may_change(self, tx: Tx, row: StaffRow, caller: Caller) -> None:
-        registered = tx.staff_list()
-        first = not any("supervisor" in item.roles and item.active for item in registered)
+        """Let supervisors change the register; where there is none yet, the first registers himself and nobody else."""
         if caller.role != "supervisor":
             params = {"role": caller.role, "roles": ["supervisor"]}
             raise RoleNotAllowed((Blocker(code="ROLE_NOT_ALLOWED", params=params),))
-        if not self.engine.store.rehearsal and not first:
+        if self.engine.store.rehearsal:
+            return
+        others = [item for item in tx.staff_list() if "supervisor" in item.roles and item.active]
+        is_supervisor = row.active and "supervisor" in row.roles
+        if others or not is_supervisor or row.name != caller.name:
             require_registered(tx, caller)
+        if not is_supervisor and all(item.name == row.name for item in others):
+            raise BadInput(f"{row.name} is the only supervisor: register another one first", field="name")
 
     def _write(self, tx: Tx, row: StaffRow, event: str, caller: Caller, now: datetime) -> None:
         head = tx.head(REGISTER_ORDER, SUBJECT)

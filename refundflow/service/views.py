@@ -117,7 +117,8 @@ def refund(
         grounds=tuple(case.get("rejection", {}).get("grounds", ())),
         enquiry_since=times.moment(case["enquiry"]["at"]) if "enquiry" in case else None,
         attempts=tuple(
-            _attempt(number, item) for number, item in sorted(case["attempts"].items(), key=lambda pair: pair[1]["no"])
+            _attempt(number, item, hidden)
+            for number, item in sorted(case["attempts"].items(), key=lambda pair: pair[1]["no"])
         ),
         policy=case["policy"],
         chart=case["chart"],
@@ -166,7 +167,7 @@ def _offer(number: int, item: Mapping[str, Any], hidden: bool, people: Mapping[s
     )
 
 
-def _attempt(number: str, item: Mapping[str, Any]) -> values.Attempt:
+def _attempt(number: str, item: Mapping[str, Any], hidden: bool) -> values.Attempt:
     return values.Attempt(
         number=number,
         channel=item["channel"],
@@ -175,7 +176,7 @@ def _attempt(number: str, item: Mapping[str, Any]) -> values.Attempt:
         state=item["state"],
         void=item["void"],
         at=times.moment(item["at"]),
-        reference=item.get("proof"),
+        reference=item.get("proof") if not hidden or item["state"] == "settled" else None,
     )
 
 

@@ -215,3 +215,31 @@ def test_one_log_line_per_entry_without_personal_data(market: Market, caplog: py
     assert (told[0]["key"], told[0]["correlation"], told[1]["actor"]) == ("k1", "c-9", LI)
     assert "MARKER" not in caplog.text and "wang" not in caplog.text
     assert market.history(refund)[0].correlation == "c-9"
+
+
+def test_the_first_supervisor_registers_himself_and_nobody_else(databases: Databases) -> None:
+    """Where nobody is registered yet, one who is not can neither name others nor take another role."""
+    url = databases.empty()
+    Refunds.init(url)
+    with Refunds.connect(url) as refunds:
+        for name, roles in (("eve", ["supervisor"]), ("mallory", ["agent"])):
+            with pytest.raises(RoleNotAllowed):
+                refunds.staff_add(name, roles=roles, actor="supervisor:mallory")
+
+        refunds.staff_add("zhao", roles=["supervisor"], actor="supervisor:zhao")
+        with pytest.raises(RoleNotAllowed):
+            refunds.staff_add("mallory", roles=["supervisor"], actor="supervisor:mallory")
+
+        assert [member.name for member in refunds.staff_list()] == ["zhao"]
+
+
+def test_the_only_supervisor_stays_one(live: Market) -> None:
+    """Disabled or without the role he would leave the register open to whoever comes first."""
+    with pytest.raises(BadInput, match="only supervisor"):
+        live.refunds.staff_disable("chen", actor=CHEN)
+    with pytest.raises(BadInput, match="only supervisor"):
+        live.refunds.staff_add("chen", roles=["agent"], actor=CHEN)
+
+    live.refunds.staff_add("tang", roles=["supervisor"], actor=CHEN)
+
+    assert not live.refunds.staff_disable("chen", actor="supervisor:tang").active

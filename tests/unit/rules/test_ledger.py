@@ -198,6 +198,17 @@ def test_a_stray_payment_that_comes_back_after_it_was_written_off() -> None:
     assert story.aggregate.line["written_off"] == 0
 
 
+def test_the_same_return_told_by_finance_and_by_the_channel_counts_once() -> None:
+    """Finance tells 60 of the stray payment as returned, the channel proves it afterwards: it came back once."""
+    story = stray()
+    resolved(story, "returned", 6000)
+
+    story.prove("payout_reversed")
+
+    assert money_of(story) == Ledger() and left(story) == 10000
+    assert story.aggregate.line["beside"] == 0
+
+
 def test_left_is_never_shown_below_zero() -> None:
     """A chargeback over all that was captured, beside a settled refund, leaves nothing; the line is overpaid."""
     story = Story().paid(**LESS).must("chargeback_opened", CHANNEL, chargeback="c1", amount=10000)

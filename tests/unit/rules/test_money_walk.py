@@ -27,6 +27,7 @@ class MoneyWalk(RuleBasedStateMachine):
         self.paid: dict[str, int] = {}  # numbers whose payment was told and has not come back → amount
         self.back: set[str] = set()  # numbers whose return was told
         self.by_hand = 0  # returned by the buyer beside any number
+        self.by_hand_of_strays = 0  # of it: what the channel may still tell as the return of a stray payment
 
     def act(self, event: str, actor: Actor, pick: int = 0, **params: Any) -> None:
         """Let somebody act on one of the refunds; most acts are refused, none may break the money."""
@@ -126,8 +127,13 @@ class MoneyWalk(RuleBasedStateMachine):
         entry = self.story.answer.entry
         if entry is None or self.story.answer.waiting or self.story.answer.refusal:
             return
-        if self.story.answer.entries[entry].params.get("as") != "kept":
+        told = self.story.answer.entries[entry].params.get("as")
+        if told != "kept":
             self.count(event, number, amount)
+        if told == "stray_returned":
+            same = min(self.by_hand_of_strays, amount)
+            self.by_hand -= same
+            self.by_hand_of_strays -= same
 
     def count(self, event: str, number: str, amount: int) -> None:
         """Count what was really paid: each number once, and not what came back."""
@@ -203,7 +209,7 @@ class MoneyWalk(RuleBasedStateMachine):
     @rule(amount=AMOUNT | st.none(), how=st.sampled_from(["returned", "written_off"]), proof=PICK)
     def resolve_excess(self, amount: int | None, how: str, proof: int) -> None:
         """Return or write off excess, now and then too much, now and then twice."""
-        before = self.story.ledger
+        before, stray = self.story.ledger, self.story.aggregate.line["stray"]
         most = max(1, min(before.excess, before.settled))
         params: dict[str, Any] = {"amount": amount or most, "how": how, "proof": f"slip {proof}"}
         self.story.do("excess_resolved", finance("fang"), **params).do("excess_resolved", finance("gao"), **params)
@@ -212,6 +218,7 @@ class MoneyWalk(RuleBasedStateMachine):
         assert self.story.ledger.excess == before.excess - params["amount"]
         if how == "returned":
             self.by_hand += params["amount"]
+            self.by_hand_of_strays += min(stray, params["amount"])
             assert self.story.ledger.settled == before.settled - params["amount"]
 
     @rule(days=st.integers(min_value=0, max_value=9), hours=st.integers(min_value=0, max_value=30))
