@@ -1,5 +1,7 @@
 """What an attacker tries against the rules: proofs swallowed or doubled, decisions of the wrong persons."""
 
+from typing import Any
+
 from states.payout import attempt_number
 from tests.unit.rules.story import BUYER, CHANNEL, SYSTEM, Story, finance
 
@@ -7,7 +9,7 @@ from tests.unit.rules.story import BUYER, CHANNEL, SYSTEM, Story, finance
 def test_a_proof_told_before_its_number_existed_swallows_no_payment() -> None:
     """Whoever guesses a number beforehand cannot make its payment a fact already known."""
     story = Story().approved()
-    told = {"number": attempt_number(story.case), "amount": 10000, "currency": "CNY", "proof": "slip"}
+    told: dict[str, Any] = {"number": attempt_number(story.case), "amount": 10000, "currency": "CNY", "proof": "slip"}
     story.do("payout_settled", finance("qian"), **told).must("dispatch_payout", SYSTEM)
 
     story.do("payout_settled", CHANNEL, **told)
