@@ -57,9 +57,7 @@ def test_the_same_number_and_parameters_give_the_first_answer(gateway: Gateway) 
 
 
 @pytest.mark.parametrize("change", [{"amount": 1}, {"currency": "USD"}, {"payment_no": "pay-2"}])
-def test_the_same_number_with_other_parameters_is_refused(
-    gateway: Gateway, change: dict[str, object]
-) -> None:
+def test_the_same_number_with_other_parameters_is_refused(gateway: Gateway, change: dict[str, object]) -> None:
     """A number is bound to payment, amount and currency: other ones are refused, and the first stands."""
     first = gateway.send(order())
 

@@ -22,9 +22,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZipFile]:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder)
     build = "from setuptools import build_meta; print(build_meta.build_wheel('dist'))"
-    built = subprocess.run(
-        [sys.executable, "-c", build], cwd=folder, capture_output=True, text=True, check=True
-    )
+    built = subprocess.run([sys.executable, "-c", build], cwd=folder, capture_output=True, text=True, check=True)
     with ZipFile(folder / "dist" / built.stdout.splitlines()[-1]) as archive:
         yield archive
 

@@ -69,9 +69,7 @@ class PostgresDatabases:
         self._made: list[str] = []
 
     def _create(self, name: str, *, template: str) -> str:
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-            sql.Identifier(name), sql.Identifier(template)
-        )
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
         with self._server.connect() as connection:
             connection.execute(statement)
         return self._server.url(name)
@@ -98,9 +96,7 @@ class PostgresDatabases:
             prepare(self._create(f"unfinished_{name}", template="template0"))
             rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
             with self._server.connect() as connection:
-                connection.execute(
-                    rename.format(sql.Identifier(f"unfinished_{name}"), sql.Identifier(prepared))
-                )
+                connection.execute(rename.format(sql.Identifier(f"unfinished_{name}"), sql.Identifier(prepared)))
         return self._next(prepared)
 
     def close(self) -> None:
