@@ -96,4 +96,5 @@ def _other_columns(entry: StoredEntry, body: Mapping[str, Json]) -> Iterator[str
 
 def _scopes(subject: str) -> tuple[str, ...]:
     """Return what a key of an entry may belong to: its chain, and for `submit` the line of the refund."""
-    return (subject,) if "/" in subject else (subject, line_subject(*refund_place(subject)))
+    of_refund = "/" not in subject and "-" in subject  # the others: lines, and registers
+    return (subject, line_subject(*refund_place(subject))) if of_refund else (subject,)

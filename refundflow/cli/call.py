@@ -116,7 +116,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
 WRITE = ("actor", "buyer", "key", "at", "as_json")
 FACT = ("actor", "key", "at", "as_json")
 READ = ("actor", "buyer", "at", "as_json")
-PLAIN = ("as_json",)
+PLAIN = ("actor", "as_json")  # whoever asks gets the same; --as is taken everywhere
 
 
 def command(

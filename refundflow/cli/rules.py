@@ -98,7 +98,7 @@ def show_calendar(
     output.table(("day", "weekday", "what"), [(day.isoformat(), f"{day:%a}", what) for day, what in shown])
 
 
-@command(calendar_app, "refundflow calendar status", name="status", takes=("at", "as_json"))
+@command(calendar_app, "refundflow calendar status", name="status", takes=("actor", "at", "as_json"))
 def calendar_status(call: Call) -> None:
     """Say which calendar is in force, how far it reaches, and how many open refunds were counted beyond that."""
     with call.connected() as refunds:

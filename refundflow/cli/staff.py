@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from refundflow.cli import output
-from refundflow.cli.call import Call, command
+from refundflow.cli.call import PLAIN, Call, command
 from refundflow.render import document
 from refundflow.values import StaffMember
 from states import codes
@@ -15,7 +15,7 @@ app = typer.Typer()
 staff_app = typer.Typer(help="The register of persons who may act.", no_args_is_help=True)
 app.add_typer(staff_app, name="staff", rich_help_panel="Running it")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The person, as in --as role:NAME.")]
-TAKES = ("actor", "at", "as_json")
+TAKES = ("actor", "key", "at", "as_json")
 
 
 @command(staff_app, "refundflow staff add li --role agent --role finance --as supervisor:zhao", takes=TAKES)
@@ -26,10 +26,10 @@ def add(
 ) -> None:
     """Register a person with roles, or change the roles of one; the first supervisor registers himself."""
     with call.connected() as refunds:
-        _print(call, [refunds.staff_add(name, roles=role, actor=call.who["actor"], at=call.at)])
+        _print(call, [refunds.staff_add(name, roles=role, **call.told)])
 
 
-@command(staff_app, "refundflow staff list", name="list", takes=("as_json",))
+@command(staff_app, "refundflow staff list", name="list", takes=PLAIN)
 def list_staff(call: Call) -> None:
     """List every person of the register."""
     with call.connected() as refunds:
@@ -40,7 +40,7 @@ def list_staff(call: Call) -> None:
 def disable(call: Call, name: Name) -> None:
     """End that a person may act; the past stays."""
     with call.connected() as refunds:
-        _print(call, [refunds.staff_disable(name, actor=call.who["actor"], at=call.at)])
+        _print(call, [refunds.staff_disable(name, **call.told)])
 
 
 def _print(call: Call, members: Sequence[StaffMember]) -> None:

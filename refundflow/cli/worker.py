@@ -23,7 +23,7 @@ app = typer.Typer()
 BY_HAND = "bank_manual"
 
 
-@command(app, "refundflow worker --deliver-file out.jsonl", takes=("at", "as_json"), panel="Running it")
+@command(app, "refundflow worker --deliver-file out.jsonl", takes=("actor", "at", "as_json"), panel="Running it")
 def worker(
     call: Call,
     once: Annotated[bool, typer.Option("--once", help="One round over everything that is due, then end.")] = False,

@@ -124,6 +124,14 @@ def test_an_example_is_accepted_by_its_command(words: str) -> None:
     command.make_context(words, own)
 
 
+@pytest.mark.parametrize("words", sorted(set(COMMANDS) - {"metrics"}))
+def test_who_acts_and_json_are_taken_everywhere(words: str) -> None:
+    """A caller who says --as and --json with every command is understood by every command."""
+    taken = {option for parameter in COMMANDS[words].params for option in parameter.opts}
+
+    assert {"--as", "--json"} <= taken
+
+
 def test_help_names_the_exit_statuses(desk: Desk) -> None:
     """The help of the whole names every exit status."""
     result = desk.run("--help")

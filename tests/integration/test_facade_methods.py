@@ -393,6 +393,21 @@ def test_the_register_of_staff(market: Market) -> None:
     assert market.refunds.verify().entries == 3
 
 
+def test_a_change_of_the_register_is_made_once_per_key(market: Market) -> None:
+    """The same call with the same key changes nothing, even after later changes; another one with it is refused."""
+    first = market.refunds.staff_add("li", roles=["agent"], actor=CHEN, key="staff-1")
+    market.refunds.staff_disable("li", actor=CHEN, key="staff-2")
+
+    again = market.refunds.staff_add("li", roles=["agent"], actor=CHEN, key="staff-1")
+
+    assert again == first
+    assert [who.active for who in market.refunds.staff_list()] == [False]
+    with pytest.raises(Refused, match="KEY_REUSED"):
+        market.refunds.staff_add("li", roles=["finance"], actor=CHEN, key="staff-1")
+    proven = market.refunds.verify()
+    assert (proven.ok, proven.entries) == (True, 2)
+
+
 @pytest.mark.parametrize("acts", [ReviewActs, PayoutActs, LineActs])
 def test_every_act_is_called_on_both_databases(acts: type) -> None:
     """No act of the facade stands outside these tests of the facade."""
