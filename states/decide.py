@@ -38,7 +38,7 @@ def decide(aggregate: Aggregate, act: Act, *, rules: Rules, now: datetime) -> De
     reused = act.facts.get("key_reused")
     if reused is not None:
         return _refuse_key(draft, act, str(reused))
-    if act.event in FACTS:
+    if act.event in FACTS and (act.refund is None or act.event not in MOVES):
         return tell_fact(draft, act, FACTS[act.event])
     if act.event == "submit":
         return _submit(draft, act)
