@@ -32,7 +32,6 @@ READ_LINE = select_where(OrderLine, "order_id", "line")
 LOCK_LINE = select_where(OrderLine, "order_id", "line", lock=True)
 TAKE_LINE = select_where(OrderLine, "order_id", "line").with_for_update(skip_locked=True)
 READ_REFUNDS = select_where(Refund, "order_id", "line")
-READ_LINES_OF = select(_LINE.c.line).where(_LINE.c.order_id == bindparam("order_id")).order_by(_LINE.c.line)
 INSERT_LINE = insert_row(OrderLine)
 INSERT_REFUND = insert_row(Refund)
 INSERT_ENTRY = insert_row(Transition, without=("gid",))
@@ -125,10 +124,6 @@ class Moves:
             _keep(stored, refund["id"], refund)
             stored.warned[refund["id"]] = written(refund["warned_at"])
         return stored
-
-    def lines_of(self, order_id: str) -> list[str]:
-        """Name the lines of an order."""
-        return [row[0] for row in self.session.rows(READ_LINES_OF, order_id=order_id)]
 
     def commit_moves(self, stored: Stored, decision: Decision, records: Sequence[Sealed]) -> None:
         """Write what was decided: entries, the changed line and refunds, payouts, effects; all or nothing.
