@@ -88,7 +88,10 @@ class Staff(Facade):
             before = tx.staff(row.name)
             if before is not None and (before.roles, before.active) == (row.roles, row.active):
                 return _member(before)
-            self._write(tx, row, event, caller, self.engine.time_to_read(tx, at), key, request)
+            now = self.engine.time_to_read(tx, at)
+            self._write(tx, row, event, caller, now, key, request)
+            if at is not None:
+                self.engine.reached(tx, now)
             return _member(row)
 
         return self.engine.write(work)

@@ -243,3 +243,15 @@ def test_the_only_supervisor_stays_one(live: Market) -> None:
     live.refunds.staff_add("tang", roles=["supervisor"], actor=CHEN)
 
     assert not live.refunds.staff_disable("chen", actor="supervisor:tang").active
+
+
+def test_a_person_registered_at_a_moment_moves_the_time_of_a_rehearsal(databases: Databases) -> None:
+    """The next one without a time comes after him, so that the chain of the register never goes backwards."""
+    url = databases.empty()
+    Refunds.init(url, rehearsal=True)
+    with Refunds.connect(url) as refunds:
+        refunds.staff_add("zhao", roles=["supervisor"], actor="supervisor:zhao", at=START)
+
+        refunds.staff_add("li", roles=["agent"], actor="supervisor:zhao")
+
+        assert refunds.verify().ok and refunds.now() == START
