@@ -1,7 +1,7 @@
 """The frozen values that the facade returns: never rows, and for a buyer only what a buyer may see."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -92,6 +92,7 @@ class Refund:
 
     `deadline` is the one that lapses first. `allowed` are the events that nothing blocks for the
     reader. `waiting` tells that the act that returned this value was the first of two persons.
+    `texts` are what was written with the standing rejection, offer or request; reads tell them.
     """
 
     id: str
@@ -135,6 +136,7 @@ class Refund:
     hold: bool = False
     level: int = 0
     waiting: bool = False
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

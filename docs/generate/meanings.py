@@ -163,6 +163,7 @@ MEANINGS: Mapping[str, str] = {
     "CalendarImport.version": "version of the calendar in force now",
     "CalendarStatus.provisional": "open refunds with a deadline counted beyond it",
     "CalendarStatus.version": "version of the calendar in force",
+    "Refund.texts": "what was written with the standing `rejection`, `offer` or `request`; told by reads",
     "verdict": "the cell of [Eligibility](eligibility.md), null where it is blocked",
     "warned": "warnings told",
     "waiting": "true where this call was the first of two persons",

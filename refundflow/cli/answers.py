@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Refund,
     )
 
+UNDECIDED = ("submitted", "under_review", "awaiting_evidence", "rejected", "appealed")  # where evidence still counts
 WAITING = "recorded, 1 of 2: another person has to do the same with the same terms"
 
 
@@ -121,9 +122,11 @@ def _handling(call: Call, value: "Refund") -> Iterable[tuple[str, object]]:
         yield "risk", ", ".join(value.flags)
     if value.grounds:
         yield "grounds", ", ".join(value.grounds)
+    for name, text in value.texts.items():
+        yield f"{name} says", text
     if value.requested_evidence:
         yield "asked for", ", ".join(value.requested_evidence)
-    if value.missing_evidence:
+    if value.missing_evidence and value.phase in UNDECIDED:
         yield "missing", groups(value.missing_evidence)
     for item in sorted(value.evidence, key=lambda item: item.file):
         yield "evidence", f"{item.file} {item.kind}, {item.media_type}, {item.size} bytes, by {item.role} {item.by}"

@@ -1,6 +1,7 @@
 """Reads: each shows what a move would find at that moment, and moves nothing."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Literal
@@ -330,7 +331,20 @@ class Queries(Facade):
         self, tx: Tx, aggregate: Aggregate, refund_id: str, who: Actor, caller: Caller, now: datetime
     ) -> values.Refund:
         found = due(aggregate, rules=self.engine.rules(tx, aggregate), now=now).aggregate
-        return self.view(found, found.refunds[refund_id], who, caller, now, self._buyer_of(tx, found))
+        case = found.refunds[refund_id]
+        shown = self.view(found, case, who, caller, now, self._buyer_of(tx, found))
+        return replace(shown, texts=self._standing_texts(tx, case))
+
+    def _standing_texts(self, tx: Tx, case: Case) -> dict[str, str]:
+        """Return what was written with the standing rejection, offer and request for evidence."""
+        offer = case["offers"].get(case.get("standing", ""), {})
+        seqs = {"rejection": case.get("rejection", {}), "offer": offer, "request": case.get("request", {})}
+        wanted = {name: item["seq"] for name, item in seqs.items() if item}
+        if not wanted:
+            return {}
+        ciphers = tx.personal(case["order_id"], case["id"])
+        texts = views.texts_of(self.engine.vault, tx.buyer(case["buyer"]), case["id"], ciphers)
+        return {name: texts[seq, "message"] for name, seq in wanted.items() if (seq, "message") in texts}
 
     def _buyer_of(self, tx: Tx, aggregate: Aggregate) -> str | None:
         owner = tx.buyer(aggregate.line["buyer"])

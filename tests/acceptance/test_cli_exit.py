@@ -144,13 +144,22 @@ def test_8_a_changed_entry_is_found(desk: Desk) -> None:
     assert "PROOF_FAILED: A1-1-1 1" in result.stderr
 
 
+def _heeds_the_keyboard() -> None:
+    """Undo what a shell does to what it runs in the background: there Ctrl-C is ignored, and children inherit it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_130_an_interruption_from_the_keyboard(desk: Desk) -> None:
     """Ctrl-C ends a command quietly with its own status."""
     pipe = desk.folder / "orders.pipe"
     os.mkfifo(pipe)
     command = [sys.executable, "-m", "refundflow", "orders", "import", str(pipe), "--as", "service:shop"]
     process = subprocess.Popen(
-        command, env={**os.environ, "REFUNDFLOW_DATABASE_URL": desk.url}, stderr=subprocess.PIPE, text=True
+        command,
+        env={**os.environ, "REFUNDFLOW_DATABASE_URL": desk.url},
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heeds_the_keyboard,
     )
     with pipe.open("w"):  # waits until the command reads
         process.send_signal(signal.SIGINT)

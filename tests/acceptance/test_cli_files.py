@@ -11,13 +11,13 @@ BAD = "A9,b-20,game_card,Card,unused,ten,CNY,fake,pay-9,2026-03-02T09:00:00+08:0
 
 
 def test_good_rows_stay_and_bad_rows_are_told(both_desks: Desk) -> None:
-    """A bad row goes to the rejects file with line and reason, the good ones stay, the exit status says so."""
+    """A bad row goes to the rejects file with line and reason, the good ones stay, and it is told."""
     desk = both_desks
     orders = desk.file("more.csv", "\n".join([HEADER, BAD, ORDERS[0].replace("A1,", "A7,")]) + "\n")
 
     result = desk.run(f"orders import {orders} --as service:shop")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 0
     assert result.stdout == "registered\t1\nchanged\t0\nunchanged\t0\nrejected\t1\n"
     rejects = (desk.folder / "more.csv.rejects.csv").read_text(encoding="utf-8")
     assert rejects.splitlines()[1].startswith("2,\"amount_minor: 'ten'")
@@ -53,7 +53,7 @@ def test_what_cannot_change_is_rejected(desk: Desk) -> None:
 
     result = desk.run(f"orders import {orders} --rejects {desk.folder / 'bad.csv'} --as service:shop")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 0
     assert "buyer_id" in (desk.folder / "bad.csv").read_text(encoding="utf-8")
 
 

@@ -133,7 +133,8 @@ def test_a_key_is_looked_up_before_what_is_due_and_before_the_role(market: Marke
 
     assert market.act(refund, "withdraw", BUYER, key="w1") == first
     assert market.act(other, "begin_review", LI, key="b1") == begun
-    assert [entry.event for entry in market.history(other)] == ["submit", "begin_review"]
+    stored = [entry.event for entry in market.history(other) if not entry.pending]
+    assert stored == ["submit", "begin_review"]
 
 
 def test_a_stray_payment_answers_the_same_again(market: Market) -> None:

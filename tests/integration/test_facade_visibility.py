@@ -131,7 +131,7 @@ def test_an_answer_to_a_buyer_is_his_view_too(market: Market) -> None:
     refund = a_much_discussed_refund(market)
     answered = market.act(refund, "counter_offer", BUYER, amount=90_000)
 
-    assert answered == market.get(refund, BUYER)
+    assert answered == dataclasses.replace(market.get(refund, BUYER), texts={})
     assert (answered.flags, answered.assignee, answered.firsts) == ((), None, ())
 
 
@@ -143,3 +143,14 @@ def test_an_auditor_reads_and_does_nothing(market: Market) -> None:
     assert said.possible == ()
     assert {blockers[0].code for blockers in said.blocked.values()} == {"ROLE_NOT_ALLOWED"}
     assert len(market.history(refund, "auditor:wu")) == len(market.history(refund))
+
+
+def test_a_buyer_reads_why(market: Market) -> None:
+    """What was written with the rejection stands beside its grounds in what the buyer reads."""
+    refund = market.to("under_review.reviewing")
+    market.act(refund, "reject", LI, grounds=["DELIVERY_PROVEN"], message="The key was used from your own account.")
+
+    shown = market.get(refund, BUYER)
+
+    assert shown.grounds == ("DELIVERY_PROVEN",)
+    assert shown.texts == {"rejection": "The key was used from your own account."}
