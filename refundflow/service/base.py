@@ -7,7 +7,8 @@ from typing import Any, NotRequired, TypedDict
 from refundflow import values
 from refundflow.service import views
 from refundflow.service.callers import Caller, parse_caller
-from refundflow.service.engine import Answer, Engine, Request, place_of
+from refundflow.service.engine import Engine
+from refundflow.service.requests import Answer, Request, place_of
 from refundflow.store import Tx
 from states.case import Actor, Aggregate, Case, Json
 from states.decide import allowed

@@ -6,24 +6,22 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import PurePath
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from refundflow import audit, calendars, policies
 from refundflow.errors import BadInput, Busy, ChangedMeanwhile, NotFound, Refused, RoleNotAllowed
 from refundflow.service import door
-from refundflow.service.callers import Caller, actor_on, require_registered
+from refundflow.service.callers import actor_on, require_registered
+from refundflow.service.requests import Answer, Request, act_of, check, key_of
 from refundflow.store import Conflict, Store, Stored, StoredEntry, Tx
-from refundflow.store.documents import canonical
-from refundflow.values import Attachment
 from refundflow.vault import BuyerRow, Vault, mask
 from states import times
 from states.calendar import Calendars
-from states.case import Act, Actor, Aggregate, Decision, Entry, Json, Ledger, line_subject, refund_place
+from states.case import Act, Actor, Aggregate, Decision, Entry, Json, Ledger, line_subject
 from states.decide import decide, due
 from states.draft import Rules
 from states.policy_values import Policy
@@ -33,53 +31,6 @@ TRIES = 8
 LONGEST_WAIT_SECONDS = 10  # in all tries together, before a caller is told that the database is busy
 BEFORE_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # of a rehearsal whose first time was not said yet
 T = TypeVar("T")
-MEDIA_TYPES = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".webp": "image/webp",
-    ".pdf": "application/pdf",
-    ".txt": "text/plain",
-    ".csv": "text/csv",
-    ".json": "application/json",
-    ".mp4": "video/mp4",
-}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
-    """One call of the facade as the engine takes it."""
-
-    event: str
-    caller: Caller
-    order_id: str
-    line: str
-    refund: str | None = None
-    params: Mapping[str, Json] = field(default_factory=dict)
-    texts: Mapping[str, str] = field(default_factory=dict)
-    files: tuple[Attachment, ...] = ()
-    key: str | None = None
-    at: datetime | None = None
-    correlation: str | None = None
-    occurred_at: datetime | None = None
-
-    @property
-    def what(self) -> str:
-        """Name what is asked for, as the caller knows it."""
-        return self.refund or line_subject(self.order_id, self.line)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
-    """What a move left: the line and its refunds as they stand, and who may see how much of it."""
-
-    aggregate: Aggregate
-    actor: Actor
-    owner: BuyerRow | None
-    now: datetime
-    refund: str | None
-    waiting: bool = False
-    changed: bool = True
 
 
 class Engine:
@@ -205,7 +156,7 @@ class Engine:
             Busy, ChangedMeanwhile: nothing was done; see `write`.
         """
         self._require_untold_time(request.at)
-        _check(request)
+        check(request)
         outcome = self.write(lambda tx: self.carry(tx, request, facts))
         if isinstance(outcome, Refused):
             raise outcome
@@ -230,7 +181,7 @@ class Engine:
             raise NotFound(request.what)
         owner = tx.buyer(stored.aggregate.line["buyer"])
         actor = actor_on(stored.aggregate.line, owner, request.caller, self.vault, request.what)
-        act, request_hash = self._act(request, actor, owner, stored.aggregate.line["payment_no"])
+        act, request_hash = act_of(request, actor, owner, stored.aggregate.line["payment_no"], self.vault)
         used = tx.entry_by_key(request.order_id, request.what, request.key) if request.key else None
         if used is not None and used.request_hash == request_hash:
             return self._first_answer(tx, used, stored, actor, owner)
@@ -238,7 +189,7 @@ class Engine:
         told: dict[str, Json] = dict(facts(tx, stored.aggregate)) if facts else {}
         if used is not None:
             told["key_reused"] = used.event
-        act = _with_facts(act, told)
+        act = replace(act, facts=told)
         decision = decide(stored.aggregate, act, rules=self.rules(tx, stored.aggregate), now=now)
         if quiet and decision.refusal is not None:
             only_due = due(stored.aggregate, rules=self.known_rules(), now=now)
@@ -338,33 +289,6 @@ class Engine:
             about = {"name": mask(file.filename), "commit": commit, "sha256": digest}
             keep(f"file.{index}", json.dumps(about, ensure_ascii=False))
 
-    def _act(self, request: Request, actor: Actor, owner: BuyerRow | None, payment_no: str) -> tuple[Act, str]:
-        """Turn a request into the act that the rules judge, and name it for idempotency."""
-        ours = (request.order_id, request.what, payment_no)  # ids may look like codes and stay
-        texts = {name: mask(text.strip(), keep=ours) for name, text in request.texts.items() if text and text.strip()}
-        params = dict(request.params)
-        key = key_of(owner)
-        if (request.files or texts) and key is None:
-            raise BadInput("the buyer's data was erased: no text and no file can be added any more", field="evidence")
-        if request.files and key is not None:
-            params["evidence"] = [_file_params(file, key, self.vault) for file in request.files]
-        act = Act(
-            event=request.event,
-            actor=actor,
-            refund=request.refund,
-            params=params,
-            texts=texts,
-            occurred_at=times.text(request.occurred_at) if request.occurred_at else None,
-        )
-        asked = {
-            "event": act.event,
-            "actor": [actor.role, actor.name],
-            "target": request.what,
-            "params": params,
-            "texts": texts,
-        }
-        return act, self.vault.request_hash(key or self.vault.secret, canonical(asked))
-
     def _first_answer(self, tx: Tx, used: StoredEntry, stored: Stored, actor: Actor, owner: BuyerRow | None) -> Answer:
         """Return what the key's first call answered: the line and its refunds as that call left them."""
         aggregate = self._as_of(tx, used, stored.aggregate)
@@ -402,53 +326,6 @@ def _follows(entry: StoredEntry) -> bool:
         return True
     told = entry.event in ("chargeback_opened", "chargeback_closed") and "/" not in entry.subject
     return told or entry.parsed().get("cause") is not None
-
-
-def _check(request: Request) -> None:
-    """Check at the door what a caller gives; see `door`."""
-    if not (door.one_line(request.order_id) and door.one_line(request.line)):
-        raise NotFound(request.what)
-    door.check_moment("occurred_at", request.occurred_at)
-    door.check_params(request.params)
-    door.check_texts(request.texts)
-    door.check_files(request.files)
-    door.check_reference("key", request.key)
-    door.check_reference("correlation", request.correlation)
-
-
-def place_of(refund_id: str) -> tuple[str, str]:
-    """Return (order id, line) of a refund id.
-
-    Raises:
-        NotFound: it cannot be one.
-    """
-    try:
-        return refund_place(refund_id)
-    except ValueError as error:
-        raise NotFound(refund_id) from error
-
-
-def _with_facts(act: Act, facts: Mapping[str, Json]) -> Act:
-    return Act(
-        event=act.event,
-        actor=act.actor,
-        refund=act.refund,
-        params=act.params,
-        texts=act.texts,
-        facts=facts,
-        occurred_at=act.occurred_at,
-    )
-
-
-def key_of(owner: BuyerRow | None) -> bytes | None:
-    """Return the key of a buyer, None where it was erased."""
-    return owner.key if owner is not None else None
-
-
-def _file_params(file: Attachment, key: bytes, vault: Vault) -> dict[str, Json]:
-    media_type = file.media_type or MEDIA_TYPES.get(PurePath(file.filename).suffix.lower(), "application/octet-stream")
-    commit = vault.evidence_commitment(key, sha256(file.content).hexdigest())
-    return {"kind": file.kind, "commit": commit, "size": len(file.content), "media_type": media_type}
 
 
 def _log(entry: Entry, request: Request | None) -> None:

@@ -10,7 +10,7 @@ from refundflow.service import views
 from refundflow.service.base import By, Facade
 from refundflow.service.callers import Caller, parse_caller, require_registered
 from refundflow.service.door import check_moment, check_reference
-from refundflow.service.engine import Answer, Request
+from refundflow.service.requests import Answer, Request
 from refundflow.store import Stored, Tx
 from refundflow.vault import BuyerRow
 from states import codes, times

@@ -8,7 +8,7 @@ from refundflow import values
 from refundflow.service.base import By, Facade, Facts, given
 from refundflow.service.callers import parse_caller
 from refundflow.service.door import check_reference
-from refundflow.service.engine import Request
+from refundflow.service.requests import Request
 from refundflow.store import Tx
 from refundflow.vault import Vault
 from states.case import Aggregate, Json

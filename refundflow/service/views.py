@@ -6,7 +6,7 @@ from typing import Any
 
 from refundflow import values
 from refundflow.service.callers import Caller
-from refundflow.service.engine import key_of
+from refundflow.service.requests import key_of
 from refundflow.store import Sealed, StoredEntry
 from refundflow.vault import BuyerRow, Vault
 from states import clocks, money, times

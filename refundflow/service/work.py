@@ -13,7 +13,7 @@ from refundflow.errors import Refused
 from refundflow.gateways import Gateway, Notification, Outcome, PayoutOrder
 from refundflow.service.base import Facade, given
 from refundflow.service.callers import SYSTEM, Caller
-from refundflow.service.engine import Request, place_of
+from refundflow.service.requests import Request, place_of
 from refundflow.store import EffectId, EffectRow, Tx
 from states import times
 from states.case import Aggregate, Json

@@ -1,0 +1,90 @@
+"""What the reads share: who may see, the moment of the read, and a refund as a move would find it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from refundflow import audit, values
+from refundflow.errors import NotFound
+from refundflow.service import views
+from refundflow.service.base import Facade
+from refundflow.service.callers import Caller, actor_on, require_registered
+from refundflow.service.door import one_line
+from refundflow.service.requests import place_of
+from refundflow.store import Stored, StoredEntry, Tx
+from states.case import Actor, Aggregate, Case, line_subject
+from states.decide import due
+
+
+class Reading(Facade):
+    """The base of the queries: nothing here moves anything."""
+
+    def now(self, at: datetime | None = None) -> datetime:
+        """Return the moment that a read at `at` is judged by, in UTC."""
+        return self.engine.read(lambda tx: self.engine.time_to_read(tx, at))
+
+    def _now(self, tx: Tx, at: datetime | None) -> datetime:
+        return self.engine.time_to_read(tx, at)
+
+    def _registered(self, tx: Tx, caller: Caller) -> None:
+        if not self.engine.store.rehearsal:
+            require_registered(tx, caller)
+
+    def _stored(self, tx: Tx, order_id: str, line: str, caller: Caller, what: str) -> tuple[Stored, Actor]:
+        self._registered(tx, caller)
+        known = one_line(order_id) and one_line(line)
+        stored = tx.aggregate(order_id, line, lock=False) if known else None
+        if stored is None:
+            raise NotFound(what)
+        owner = tx.buyer(stored.aggregate.line["buyer"])
+        return stored, actor_on(stored.aggregate.line, owner, caller, self.engine.vault, what)
+
+    def _pending(self, tx: Tx, stored: Stored, subject: str, at: datetime | None) -> Sequence[StoredEntry]:
+        """Return what the next move would record first in a chain."""
+        now = self._now(tx, at)
+        found = due(stored.aggregate, rules=self.engine.rules(tx, stored.aggregate), now=now)
+        sealed = audit.seal(found.entries, heads=stored.heads, recorded_at=now)
+        order_id = stored.aggregate.line["order_id"]
+        return [views.not_yet_stored(item, order_id) for item in sealed if item.entry.subject == subject]
+
+    def _see(self, tx: Tx, refund_id: str, caller: Caller, at: datetime | None) -> tuple[Stored, Actor, datetime]:
+        order_id, line = place_of(refund_id)
+        stored, who = self._stored(tx, order_id, line, caller, refund_id)
+        if refund_id not in stored.aggregate.refunds:
+            raise NotFound(refund_id)
+        return stored, who, self._now(tx, at)
+
+    def _see_line(
+        self, tx: Tx, order_id: str, line: str, caller: Caller, at: datetime | None
+    ) -> tuple[Aggregate, Actor, datetime]:
+        stored, who = self._stored(tx, order_id, line, caller, line_subject(order_id, line))
+        now = self._now(tx, at)
+        found = due(stored.aggregate, rules=self.engine.rules(tx, stored.aggregate), now=now).aggregate
+        return found, who, now
+
+    def _view(
+        self, tx: Tx, aggregate: Aggregate, refund_id: str, who: Actor, caller: Caller, now: datetime
+    ) -> values.Refund:
+        found = due(aggregate, rules=self.engine.rules(tx, aggregate), now=now).aggregate
+        case = found.refunds[refund_id]
+        shown = self.view(found, case, who, caller, now, self._buyer_of(tx, found))
+        return replace(shown, texts=self._standing_texts(tx, case))
+
+    def _standing_texts(self, tx: Tx, case: Case) -> dict[str, str]:
+        """Return what was written with the standing rejection, offer and request for evidence."""
+        offer = case["offers"].get(case.get("standing", ""), {})
+        seqs = {"rejection": case.get("rejection", {}), "offer": offer, "request": case.get("request", {})}
+        wanted = {name: item["seq"] for name, item in seqs.items() if item}
+        if not wanted:
+            return {}
+        ciphers = tx.personal(case["order_id"], case["id"])
+        texts = views.texts_of(self.engine.vault, tx.buyer(case["buyer"]), case["id"], ciphers)
+        return {name: texts[seq, "message"] for name, seq in wanted.items() if (seq, "message") in texts}
+
+    def _buyer_of(self, tx: Tx, aggregate: Aggregate) -> str | None:
+        owner = tx.buyer(aggregate.line["buyer"])
+        return self.engine.vault.open_buyer_id(owner) if owner is not None else None
+
+    def _read_case(self, tx: Tx, case: Case, caller: Caller, at: datetime | None) -> values.Refund:
+        stored, who, now = self._see(tx, case["id"], caller, at)
+        return self._view(tx, stored.aggregate, case["id"], who, caller, now)

@@ -1,0 +1,127 @@
+"""What passes through the engine: a request checked at the door, the act that it becomes, and the answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from pathlib import PurePath
+
+from refundflow.errors import BadInput, NotFound
+from refundflow.service import door
+from refundflow.service.callers import Caller
+from refundflow.store import canonical
+from refundflow.values import Attachment
+from refundflow.vault import BuyerRow, Vault, mask
+from states import times
+from states.case import Act, Actor, Aggregate, Json, line_subject, refund_place
+
+MEDIA_TYPES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".pdf": "application/pdf",
+    ".txt": "text/plain",
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".mp4": "video/mp4",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """One call of the facade as the engine takes it."""
+
+    event: str
+    caller: Caller
+    order_id: str
+    line: str
+    refund: str | None = None
+    params: Mapping[str, Json] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[Attachment, ...] = ()
+    key: str | None = None
+    at: datetime | None = None
+    correlation: str | None = None
+    occurred_at: datetime | None = None
+
+    @property
+    def what(self) -> str:
+        """Name what is asked for, as the caller knows it."""
+        return self.refund or line_subject(self.order_id, self.line)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What a move left: the line and its refunds as they stand, and who may see how much of it."""
+
+    aggregate: Aggregate
+    actor: Actor
+    owner: BuyerRow | None
+    now: datetime
+    refund: str | None
+    waiting: bool = False
+    changed: bool = True
+
+
+def check(request: Request) -> None:
+    """Check at the door what a caller gives; see `door`."""
+    if not (door.one_line(request.order_id) and door.one_line(request.line)):
+        raise NotFound(request.what)
+    door.check_moment("occurred_at", request.occurred_at)
+    door.check_params(request.params)
+    door.check_texts(request.texts)
+    door.check_files(request.files)
+    door.check_reference("key", request.key)
+    door.check_reference("correlation", request.correlation)
+
+
+def place_of(refund_id: str) -> tuple[str, str]:
+    """Return (order id, line) of a refund id.
+
+    Raises:
+        NotFound: it cannot be one.
+    """
+    try:
+        return refund_place(refund_id)
+    except ValueError as error:
+        raise NotFound(refund_id) from error
+
+
+def key_of(owner: BuyerRow | None) -> bytes | None:
+    """Return the key of a buyer, None where it was erased."""
+    return owner.key if owner is not None else None
+
+
+def act_of(request: Request, actor: Actor, owner: BuyerRow | None, payment_no: str, vault: Vault) -> tuple[Act, str]:
+    """Turn a request into the act that the rules judge, and name it for idempotency."""
+    ours = (request.order_id, request.what, payment_no)  # ids may look like codes and stay
+    texts = {name: mask(text.strip(), keep=ours) for name, text in request.texts.items() if text and text.strip()}
+    params = dict(request.params)
+    key = key_of(owner)
+    if (request.files or texts) and key is None:
+        raise BadInput("the buyer's data was erased: no text and no file can be added any more", field="evidence")
+    if request.files and key is not None:
+        params["evidence"] = [_file_params(file, key, vault) for file in request.files]
+    act = Act(
+        event=request.event,
+        actor=actor,
+        refund=request.refund,
+        params=params,
+        texts=texts,
+        occurred_at=times.text(request.occurred_at) if request.occurred_at else None,
+    )
+    asked = {
+        "event": act.event,
+        "actor": [actor.role, actor.name],
+        "target": request.what,
+        "params": params,
+        "texts": texts,
+    }
+    return act, vault.request_hash(key or vault.secret, canonical(asked))
+
+
+def _file_params(file: Attachment, key: bytes, vault: Vault) -> dict[str, Json]:
+    media_type = file.media_type or MEDIA_TYPES.get(PurePath(file.filename).suffix.lower(), "application/octet-stream")
+    commit = vault.evidence_commitment(key, sha256(file.content).hexdigest())
+    return {"kind": file.kind, "commit": commit, "size": len(file.content), "media_type": media_type}
