@@ -136,7 +136,7 @@ class Refund:
     hold: bool = False
     level: int = 0
     waiting: bool = False
-    texts: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

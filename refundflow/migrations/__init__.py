@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import URL, Connection, NullPool, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
-from refundflow.errors import BadInput, Misconfigured, NotInitialised, SchemaTooNew
+from refundflow.errors import BadInput, Busy, Misconfigured, NotInitialised, SchemaTooNew
 from refundflow.migrations.guards import assert_guards, privileges_beyond
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def connect(url: str, *, write: bool = False) -> Iterator[Connection]:
 
     Raises:
         Misconfigured: the database cannot be reached.
+        Busy: it went away meanwhile.
     """
     parsed = parse(url)
     sqlite = parsed.drivername == "sqlite"
@@ -85,6 +86,8 @@ def connect(url: str, *, write: bool = False) -> Iterator[Connection]:
         with opened as connection, connection.begin():
             yield connection
     except DatabaseError as problem:
+        if problem.connection_invalidated:
+            raise Busy("the database went away: try again in a moment") from problem
         if getattr(problem.orig, "sqlite_errorname", "") != "SQLITE_NOTADB":
             raise
         raise Misconfigured(f"{parsed.database} is no SQLite database", field="url") from problem

@@ -1,13 +1,14 @@
 """`Refunds`: connect to a database and drive refunds; thin, typed, safe for threads."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
 from refundflow import calendars, policies
 from refundflow.config import checked_url
-from refundflow.errors import BadInput
+from refundflow.errors import BadInput, Busy
 from refundflow.gateways import Gateway
 from refundflow.service.calendar import CalendarWork
 from refundflow.service.delivery import Delivery
@@ -19,7 +20,7 @@ from refundflow.service.queries import Queries
 from refundflow.service.review_acts import ReviewActs
 from refundflow.service.staff import Staff
 from refundflow.service.work import SystemWork
-from refundflow.store import Store
+from refundflow.store import Conflict, Store
 from states.policy_values import Policy
 
 
@@ -48,8 +49,11 @@ class Refunds(ReviewActs, PayoutActs, LineActs, Queries, Staff, SystemWork, Deli
         Raises:
             NotInitialised, SchemaTooNew: see `Refunds.init`.
             PolicyInvalid: the policy file has problems; all of them are told.
+            Busy: the database is locked, or went away meanwhile.
         """
-        return cls(Store.open(checked_url(url)), policy=_policy(policy), gateways=gateways)
+        pinned = _policy(policy)
+        with typed_conflicts():
+            return cls(Store.open(checked_url(url)), policy=pinned, gateways=gateways)
 
     @classmethod
     def init(cls, url: str, *, rehearsal: bool = False) -> None:
@@ -60,7 +64,7 @@ class Refunds(ReviewActs, PayoutActs, LineActs, Queries, Staff, SystemWork, Deli
             SchemaTooNew: it was made by a newer version.
         """
         shipped, policy = calendars.shipped(), policies.default()
-        with Store.create(checked_url(url), rehearsal=rehearsal) as store, store.write() as tx:
+        with typed_conflicts(), Store.create(checked_url(url), rehearsal=rehearsal) as store, store.write() as tx:
             if not tx.calendars():
                 tx.put_calendar(shipped.version, None, calendars.dump(shipped))
             tx.put_policy(policy.version, policies.content_of(policy))
@@ -93,6 +97,15 @@ class Refunds(ReviewActs, PayoutActs, LineActs, Queries, Staff, SystemWork, Deli
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextmanager
+def typed_conflicts() -> Iterator[None]:
+    """Tell a database that is locked, or goes away while it is opened, as busy."""
+    try:
+        yield
+    except Conflict as conflict:
+        raise Busy(f"the database is busy: {conflict}; try again in a moment") from conflict
 
 
 def _policy(given: Policy | Path | None) -> Policy:
