@@ -41,8 +41,14 @@ def verify(tx: Tx, vault: Vault, *, progress: Callable[[int], None] | None = Non
         if progress:
             progress(more)
 
-    findings = tuple(_findings(tx, vault, walked))
-    return Verified(chains=chains, entries=entries, findings=findings)
+    findings: list[Finding] = []
+    try:
+        for finding in _findings(tx, vault, walked):
+            findings.append(finding)
+    except (ValueError, KeyError, TypeError) as problem:
+        # A row that cannot even be read: whoever wrote it was not us, and nothing behind it was looked at.
+        findings.append(Finding("", 0, f"a row cannot be read, verification ends there: {problem}"))
+    return Verified(chains=chains, entries=entries, findings=tuple(findings))
 
 
 def _findings(tx: Tx, vault: Vault, walked: Callable[[int], None]) -> Iterator[Finding]:

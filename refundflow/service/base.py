@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, NotRequired, TypedDict
 
 from refundflow import values
+from refundflow.errors import BadInput
 from refundflow.service import views
 from refundflow.service.callers import Caller, parse_caller
 from refundflow.service.engine import Engine
@@ -88,7 +89,10 @@ class Facade:
         correlation: str | None = None,
         occurred_at: datetime | None = None,
     ) -> values.OrderLine:
-        """Tell one fact of an order line and return the line."""
+        """Tell one fact of an order line and return the line; of a fact only the proof can be missing."""
+        missing = [name for name, value in params.items() if value is None and name != "proof"]
+        if missing:
+            raise BadInput(f"{missing[0]} is missing", field=missing[0])
         request = Request(
             event=event,
             caller=parse_caller(actor, buyer),

@@ -41,9 +41,9 @@ def parse_caller(actor: str, buyer: str | None = None) -> Caller:
         BadInput: not of that form, or an unknown role.
         RoleNotAllowed: `channel` and `system` are never taken from a caller.
     """
-    role, colon, name = actor.partition(":")
     check_reference("actor", actor)
     check_reference("buyer", buyer)
+    role, colon, name = (actor or "").partition(":")
     if not colon or not name.strip() or role not in codes.ROLES:
         allowed = ", ".join(f"{item}:NAME" for item in codes.CALLER_ROLES)
         raise BadInput(f"{actor!r} names no actor: write one of {allowed}", field="actor")

@@ -29,13 +29,13 @@ def one_line(text: str) -> bool:
     return _ONE_LINE.fullmatch(text) is not None
 
 
-def check_reference(name: str, text: str | None) -> None:
+def check_reference(name: str, text: object) -> None:
     """Check an id, a name or a reference.
 
     Raises:
         BadInput: it is not one line of printable characters, or too long.
     """
-    if text is not None and not one_line(text):
+    if text is not None and not (isinstance(text, str) and one_line(text)):
         raise BadInput(f"{name}: one line of at most {LONGEST_NAME} printable characters", field=name)
 
 
@@ -92,13 +92,15 @@ def check_texts(texts: Mapping[str, str]) -> None:
             raise BadInput(f"{name}: is no Unicode text", field=name)
 
 
-def check_files(files: Sequence[Attachment]) -> None:
+def check_files(files: Sequence[object]) -> None:
     """Check what is said about files; the rules judge kind, type and size.
 
     Raises:
         BadInput: words where a kind or a media type belongs, or an impossible name.
     """
     for file in files:
+        if not isinstance(file, Attachment) or not isinstance(file.content, bytes):
+            raise BadInput("evidence: Attachments, each with its content as bytes", field="evidence")
         if _CODE.fullmatch(file.kind) is None:
             raise BadInput("evidence: its kind is a code, not words", field="evidence")
         if file.media_type is not None and _MEDIA_TYPE.fullmatch(file.media_type) is None:

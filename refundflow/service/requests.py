@@ -84,8 +84,8 @@ def place_of(refund_id: str) -> tuple[str, str]:
     """
     try:
         return refund_place(refund_id)
-    except ValueError as error:
-        raise NotFound(refund_id) from error
+    except (ValueError, AttributeError) as error:
+        raise NotFound(str(refund_id)) from error
 
 
 def key_of(owner: BuyerRow | None) -> bytes | None:

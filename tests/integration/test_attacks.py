@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from refundflow import migrations
-from refundflow.errors import BadInput
+from refundflow.errors import BadInput, NotFound
 from refundflow.vault import Vault
 from tests.support.market import AMOUNT, BUYER, LI, QIAN, SHOP, START, Market, a_file
 
@@ -134,3 +134,24 @@ def test_an_offer_without_a_refund_part_is_one_of_zero(market: Market) -> None:
     market.act(refund, "offer", LI, amount=nothing, compensation=1)
 
     assert [offer.refund_minor for offer in market.get(refund).offers] == [0]
+
+
+def test_what_is_missing_or_of_another_kind_is_bad_input(market: Market) -> None:
+    """None where a value belongs, and objects that are no text or file, get typed errors and change nothing."""
+    order = market.order()
+    refund, refunds = market.submit().id, market.refunds
+    before = market.history(refund)
+    calls: tuple[Any, ...] = (
+        lambda: refunds.record_captured(order, amount=None, actor=SHOP),  # type: ignore[arg-type]
+        lambda: refunds.chargeback_opened(order, chargeback=None, amount=1, actor=QIAN),  # type: ignore[arg-type]
+        lambda: refunds.note(refund, message="x", actor=7),  # type: ignore[arg-type]
+        lambda: refunds.note(refund, message="x", actor=LI, key=7),  # type: ignore[arg-type]
+        lambda: refunds.add_evidence(refund, evidence=["a.png"], actor=LI),  # type: ignore[list-item]
+    )
+    for call in calls:
+        with pytest.raises(BadInput):
+            call()
+    with pytest.raises(NotFound):
+        refunds.get(7, actor=LI)  # type: ignore[arg-type]
+
+    assert market.history(refund) == before

@@ -120,6 +120,7 @@ def test_an_empty_database_is_proven(databases: Databases) -> None:
         ("DELETE FROM staff WHERE name = 'mei'", "staff", "the person mei has no row"),
         ("INSERT INTO staff SELECT 'zoe', roles, active, document FROM staff WHERE name = 'li'", "staff", "zoe"),
         ("DELETE FROM order_lines WHERE order_id = 'o1'", LINE, "refunds of a line that has no row"),
+        ("UPDATE order_lines SET document = 'no JSON' WHERE order_id = 'o1'", LINE, "the stored document"),
     ],
 )  # fmt: skip
 def test_every_forgery_is_found(url: str, forger: Connection, statement: str, subject: str, what: str) -> None:
@@ -129,6 +130,14 @@ def test_every_forgery_is_found(url: str, forger: Connection, statement: str, su
     findings = verified(url).findings
     assert any(finding.subject == subject and what in finding.what for finding in findings)
     assert {finding.subject for finding in findings} <= ({"staff"} if subject == "staff" else {LINE, REFUND})
+
+
+def test_a_row_that_cannot_be_read_is_a_finding(url: str, forger: Connection) -> None:
+    """Rubbish in a row is told as what it is, never as a failure of the verification."""
+    forger.execute(text("UPDATE staff SET roles = 'no JSON' WHERE name = 'li'"))
+    forger.commit()
+
+    assert ["cannot be read" in finding.what for finding in verified(url).findings] == [True]
 
 
 def test_a_body_that_was_changed_is_found(url: str, forger: Connection) -> None:
