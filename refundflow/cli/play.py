@@ -1,7 +1,9 @@
 """Commands that play whole lives of refunds in a rehearsal database."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -48,7 +50,13 @@ def demo(call: Call) -> None:
     )
     output.talk(f"  export {config.DATABASE_URL}={settings.database_url}")
     for line in ended.commands:
-        output.talk(f"  refundflow {line}")
+        output.talk(f"  {_as_called()} {line}")
+
+
+def _as_called() -> str:
+    """Name the command so that it can be typed: by its path where the shell would not find it."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name == "refundflow" and which("refundflow") is None else "refundflow"
 
 
 def _remove_last_demo() -> None:
