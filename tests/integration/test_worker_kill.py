@@ -16,7 +16,7 @@ from random import Random
 
 import pytest
 
-from refundflow.errors import Busy
+from refundflow.errors import Busy, Misconfigured
 from refundflow.service import Refunds
 from refundflow.service.delivery import PATIENCE as BEGUN
 from tests.integration.test_outage import DATABASE, crash, cut_connections
@@ -67,7 +67,7 @@ def until(true: Callable[[], bool], what: str) -> None:
         try:
             if true():
                 return
-        except Busy:
+        except (Busy, Misconfigured):
             pass
         assert time.monotonic() < last, f"waited in vain for {what}"
         time.sleep(0.1)
