@@ -8,7 +8,7 @@ Moments in documents are the text of `states.times`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 Json = Any
 Patch = dict[str, Json]
@@ -127,6 +127,13 @@ class Ledger:
     charged_back: int = 0
     excess: int = 0
 
+    def copy(self) -> "Ledger":
+        """Return a copy that can change by itself."""
+        return Ledger(
+            reserved=self.reserved, in_flight=self.in_flight, settled=self.settled, charged_back=self.charged_back,
+            excess=self.excess,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Actor:
@@ -175,9 +182,11 @@ class Refusal:
     possible: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
-    """One entry of a chain as the rules decide it; sequence, hash and record time are added by audit."""
+class Entry(NamedTuple):
+    """One entry of a chain as the rules decide it; hash and record time are added by audit.
+
+    A tuple, as effects are: thousands of them are made while others wait for the lock.
+    """
 
     subject: str  # refund id, or "order/line" of a line
     seq: int
@@ -198,8 +207,7 @@ class Entry:
     occurred_at: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Effect:
+class Effect(NamedTuple):
     """What must leave the process because of an entry."""
 
     kind: str  # buyer_message | staff_task | payout | channel_query | grant_compensation | entitlement_…

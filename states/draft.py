@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
@@ -45,7 +45,7 @@ class Draft:
 
     def __init__(self, aggregate: Aggregate, rules: Rules, now: datetime) -> None:
         self.line = aggregate.line
-        self.ledger = replace(aggregate.ledger)
+        self.ledger = aggregate.ledger.copy()
         self.refunds = dict(aggregate.refunds)
         self.rules = rules
         # Two hosts may disagree by a moment: nothing happens before what has already happened on the line.
@@ -86,7 +86,7 @@ class Draft:
         new = _copy(case)
         new["seq"] = case["seq"] + 1
         new["effective_at"] = max(times.text(at), case["effective_at"])
-        ledger = replace(self.ledger)
+        ledger = self.ledger.copy()
         self._begin(case["id"], new["seq"], new["effective_at"])
         yield new
         self.refunds[case["id"]] = new
@@ -117,7 +117,7 @@ class Draft:
         subject = line_subject(old["order_id"], old["line"])
         new["seq"] = old["seq"] + 1
         new["effective_at"] = max(times.text(at), old["effective_at"])
-        ledger = replace(self.ledger)
+        ledger = self.ledger.copy()
         self._begin(subject, new["seq"], new["effective_at"])
         self.line = new
         yield new
@@ -248,4 +248,4 @@ class Turn:
 
 def _copy(document: Case) -> Case:
     """Copy a document two levels deep; anything deeper is replaced, never changed in place."""
-    return cast(Case, {key: dict(value) if isinstance(value, dict) else value for key, value in document.items()})
+    return cast(Case, {key: value.copy() if type(value) is dict else value for key, value in document.items()})

@@ -7,7 +7,7 @@ from states.draft import SYSTEM, Draft
 from states.evidence import came_since
 from states.follow import follow_ups
 from states.negotiation import end_offer, standing_offer
-from states.recompute import count_again, imports_due
+from states.recompute import count_again, first_import_due
 from states.refund_v1 import TABLE
 
 
@@ -32,10 +32,7 @@ def catch_up(draft: Draft) -> None:
     while True:
         lapses = [(due[0], case["id"], due[1]) for case in draft.refunds.values() if (due := clocks.next_due(case))]
         lapse = min(lapses, default=None)
-        counts = [
-            (at, case["id"], name, new) for case in draft.refunds.values() for at, name, new in imports_due(draft, case)
-        ]
-        count = min(counts, key=lambda item: item[:3], default=None)
+        count = first_import_due(draft)
         if count is not None and (lapse is None or count[0] < lapse[0]):
             at, refund, name, calendar = count
             count_again(draft, draft.refunds[refund], name, calendar, times.moment(at))

@@ -8,7 +8,17 @@ from states.case import Case, Deadline
 from states.draft import SYSTEM, Draft
 
 
-def imports_due(draft: Draft, case: Case) -> list[tuple[str, str, Calendar]]:
+def first_import_due(draft: Draft) -> tuple[str, str, str, Calendar] | None:
+    """Return (moment, refund, deadline, calendar) of the first import up to now that concerns a refund of the line."""
+    if not draft.rules.calendars.imports:
+        return None
+    found = [
+        (at, case["id"], name, new) for case in draft.refunds.values() for at, name, new in _imports_due(draft, case)
+    ]
+    return min(found, key=lambda item: item[:3], default=None)
+
+
+def _imports_due(draft: Draft, case: Case) -> list[tuple[str, str, Calendar]]:
     """Return (moment, deadline, calendar) of every import up to now that concerns a standing provisional deadline.
 
     An import binds at its moment like a lapse does, whoever touches the refund first.

@@ -1,12 +1,11 @@
 """Chains folded into what they say, and what is wrong with an entry on the way."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from refundflow.store import FIRST_PREVIOUS, StoredEntry
+from refundflow.store import FIRST_PREVIOUS, StoredEntry, read_document
 from states import times
 from states.case import line_subject, merge, refund_place
 
@@ -23,7 +22,7 @@ def replay(bodies: Iterable[Mapping[str, Json]]) -> tuple[dict[str, Json], dict[
 
 def parse(body: bytes) -> dict[str, Json]:
     """Read a stored body."""
-    parsed: dict[str, Json] = json.loads(body)
+    parsed: dict[str, Json] = read_document(body)
     return parsed
 
 

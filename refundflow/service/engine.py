@@ -5,7 +5,7 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -17,7 +17,7 @@ from refundflow.errors import BadInput, Busy, ChangedMeanwhile, NotFound, Refuse
 from refundflow.service import door
 from refundflow.service.callers import actor_on, require_registered
 from refundflow.service.requests import Answer, Request, act_of, check, key_of
-from refundflow.store import Conflict, Store, Stored, StoredEntry, Tx
+from refundflow.store import Conflict, Move, Store, Stored, StoredEntry, Tx
 from refundflow.vault import BuyerRow, Vault, mask
 from states import times
 from states.calendar import Calendars
@@ -251,7 +251,7 @@ class Engine:
             commitments=commitments,
             repeats=stored.repeats,
         )
-        tx.commit_moves(stored, decision, sealed)
+        tx.commit_moves([Move(stored, decision, sealed)])
         if decision.refund is not None and decision.refund not in stored.aggregate.refunds:
             tx.put_policy(self.policy.version, policies.content_of(self.policy))
         if own is not None and owner is not None and request is not None:
@@ -259,6 +259,21 @@ class Engine:
         self.reached(tx, now)
         for item in sealed:
             _log(item.entry, request)
+
+    def lapse(self, tx: Tx, lines: Sequence[Stored], now: datetime) -> Counter[str]:
+        """Write what is due on lines that were read under their locks, together; count the lines and the lapses."""
+        moves = []
+        for stored in lines:
+            decision = due(stored.aggregate, rules=self.rules(tx, stored.aggregate), now=now)
+            if decision.entries:
+                records = audit.seal(decision.entries, heads=stored.heads, recorded_at=now, repeats=stored.repeats)
+                moves.append(Move(stored, decision, records))
+        tx.commit_moves(moves)
+        self.reached(tx, now)
+        entries = [entry for move in moves for entry in move.decision.entries]
+        for entry in entries:
+            _log(entry, None)
+        return Counter(lines=len(moves), lapsed=len(entries))
 
     def _commitments(
         self, own: Entry | None, index: int | None, owner: BuyerRow | None, texts: Mapping[str, str]

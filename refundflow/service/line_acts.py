@@ -11,7 +11,7 @@ from refundflow.service.base import By, Facade
 from refundflow.service.callers import Caller, parse_caller, require_registered
 from refundflow.service.door import check_moment, check_reference
 from refundflow.service.requests import Answer, Request
-from refundflow.store import Stored, Tx
+from refundflow.store import Move, Stored, Tx
 from refundflow.vault import BuyerRow
 from states import codes, times
 from states.case import Actor, Aggregate, Blocker, Ledger, Line
@@ -79,7 +79,7 @@ class LineActs(Facade):
         empty = Aggregate(line=line, ledger=Ledger(), refunds={})
         decision = register(line, actor, rules=self.engine.known_rules(), now=now)
         sealed = audit.seal(decision.entries, heads={}, recorded_at=now, correlation=correlation)
-        tx.commit_moves(Stored.opening(empty), decision, sealed)
+        tx.commit_moves([Move(Stored.opening(empty), decision, sealed)])
         if at is not None:
             self.engine.reached(tx, now)
         return Answer(aggregate=decision.aggregate, actor=actor, owner=owner, now=now, refund=None)

@@ -22,9 +22,9 @@ from states.payout import LASTING_RULES, MANUAL
 from states.warnings import warnings
 
 log = logging.getLogger("refundflow.work")
-BATCH = 50
+BATCH = 100
 LOOK_AHEAD = 4  # batches of others that a worker looks past for work of its own
-LET_IN = 0.001  # seconds between batches, in which whoever waits for the database gets it
+LET_IN = 0.0005  # seconds between batches, in which whoever waits for the database gets it
 LOOK_AGAIN = timedelta(minutes=10)  # at what no clock lifts: an open chargeback, a line that does not cover
 SYSTEM_KINDS = ("system_act", "payout")  # effects that the system acts on by itself
 _DONE = {"dispatch_payout": "dispatched", "retry_payout": "retried", "approve": "approved"}
@@ -90,17 +90,11 @@ class SystemWork(Facade):
 
     def _fire(self, tx: Tx, at: datetime | None, limit: int) -> Counter[str]:
         fired: Counter[str] = Counter()
-        for order_id, line in tx.due(self.engine.time(tx, at), LOOK_AHEAD * limit):
-            if fired["lines"] == limit:
-                break
-            stored = tx.aggregate(order_id, line, lock=True, wait=False)
-            if stored is None:
-                continue
-            now = self.engine.time(tx, at)
-            decision = due(stored.aggregate, rules=self.engine.rules(tx, stored.aggregate), now=now)
-            if decision.entries:
-                self.engine.commit(tx, stored, decision, now, None)
-                fired.update(lines=1, lapsed=len(decision.entries))
+        places = tx.due(self.engine.time(tx, at), LOOK_AHEAD * limit)
+        while places and fired["lines"] < limit:
+            asked = limit - fired["lines"]
+            lines, places = tx.take(places[:asked]), places[asked:]
+            fired += self.engine.lapse(tx, lines, self.engine.time(tx, at))
         return fired
 
     def warn(self, done: Counter[str], *, at: datetime | None = None, limit: int = BATCH) -> int:
@@ -120,9 +114,10 @@ class SystemWork(Facade):
 
     def _warn_of(self, tx: Tx, refund: str, at: datetime | None) -> int:
         order_id, line = place_of(refund)
-        stored = tx.aggregate(order_id, line, lock=True, wait=False)
-        if stored is None:
+        taken = tx.take([(order_id, line)])
+        if not taken:
             return 0
+        [stored] = taken
         now = self.engine.time(tx, at)
         effects = warnings(stored.aggregate.refunds[refund], now=now, warned_at=stored.warned.get(refund))
         if effects:

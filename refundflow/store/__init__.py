@@ -1,7 +1,7 @@
 """The only door to the database: short transactions over compiled statements, and what they read and write."""
 
 from refundflow.store.connections import Conflict
-from refundflow.store.documents import canonical
+from refundflow.store.documents import canonical, read_document
 from refundflow.store.entries import REGISTER_ORDER
 from refundflow.store.moves import NEAR, line_columns, refund_columns
 from refundflow.store.rows import (
@@ -9,6 +9,7 @@ from refundflow.store.rows import (
     EffectId,
     EffectRow,
     Head,
+    Move,
     PaymentFacts,
     PayoutRow,
     Sealed,
@@ -29,6 +30,7 @@ __all__ = [
     "EffectId",
     "EffectRow",
     "Head",
+    "Move",
     "PaymentFacts",
     "PayoutRow",
     "Sealed",
@@ -39,6 +41,7 @@ __all__ = [
     "Tx",
     "canonical",
     "line_columns",
+    "read_document",
     "refund_columns",
     "written",
 ]

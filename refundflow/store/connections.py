@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, cast
 
@@ -72,9 +73,8 @@ class Session:
         return cast(list[Row], self._connection.execute(made, values).fetchall())
 
     def gather(self, questions: Sequence[Question]) -> list[list[Row]]:
-        """Return the rows of several questions, put in order and sent together."""
-        asked = [self._execute(question.statement, question.values) for question in questions]
-        return [cursor.fetchall() for cursor in asked]
+        """Return the rows of several questions in order, each read to its end before the next is asked."""
+        return [self.rows(question.statement, **question.values) for question in questions]
 
     def run(self, statement: Executable, **values: Any) -> int:
         """Run a write; return how many rows it touched."""
@@ -83,16 +83,18 @@ class Session:
         return cast(int, cursor.rowcount)
 
     def batch(self, steps: Sequence[Step]) -> None:
-        """Run writes in order, sent together.
+        """Run writes in order, sent together; neighbours with one statement are one call of the driver.
 
         Raises:
-            Conflict: a step touched another number of rows than it must.
+            Conflict: the steps of a statement touched another number of rows than they must.
         """
-        cursors = [self._execute(step.statement, step.values) for step in steps]
+        alike = [list(group) for _, group in groupby(steps, key=lambda step: id(step.statement))]
+        cursors = [self._execute_all(group[0].statement, [step.values for step in group]) for group in alike]
         self._flush()
-        for step, cursor in zip(steps, cursors, strict=True):
-            if step.touches is not None and cursor.rowcount != step.touches:
-                raise Conflict("changed", f"{cursor.rowcount} rows instead of {step.touches}")
+        for group, cursor in zip(alike, cursors, strict=True):
+            touches = [step.touches for step in group if step.touches is not None]
+            if touches and cursor.rowcount != sum(touches):
+                raise Conflict("changed", f"{cursor.rowcount} rows instead of {sum(touches)}")
 
     def _flush(self) -> None:
         """Wait for the answers to what was sent; SQLite answers at once."""
@@ -101,6 +103,14 @@ class Session:
         text, own = compiled_once(statement, self.dialect)
         return self._connection.execute(text, {**own, **values} if own else values)
 
+    def _execute_all(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> Any:
+        if len(rows) == 1:
+            return self._execute(statement, rows[0])
+        text, own = compiled_once(statement, self.dialect)
+        cursor = self._connection.cursor()
+        cursor.executemany(text, [{**own, **values} for values in rows] if own else rows)
+        return cursor
+
 
 class PipelinedSession(Session):
     """A session whose statements are answered together, when the first answer is asked for."""
@@ -108,6 +118,11 @@ class PipelinedSession(Session):
     def __init__(self, connection: Connection, pipeline: Any) -> None:
         super().__init__(connection, "postgresql")
         self._pipeline = pipeline
+
+    def gather(self, questions: Sequence[Question]) -> list[list[Row]]:
+        """Return the rows of several questions, put in order and sent together."""
+        asked = [self._execute(question.statement, question.values) for question in questions]
+        return [cursor.fetchall() for cursor in asked]
 
     def _flush(self) -> None:
         self._pipeline.sync()

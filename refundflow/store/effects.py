@@ -1,12 +1,12 @@
 """What must leave the process, and the payout numbers whose outcome is to be asked for."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, delete, exists, select
 
 from refundflow.store.connections import Row, Session
+from refundflow.store.documents import read_document
 from refundflow.store.rows import EffectId, EffectRow, PayoutRow
 from refundflow.store.statements import select_where, update_where
 from refundflow.store.values import moment
@@ -118,7 +118,7 @@ class Effects:
 def _effect_of(row: Row) -> EffectRow:
     number, order_id, subject, seq, kind, code, params, effective_at, recorded_at, tries, next_try_at, problem = row
     return EffectRow(
-        id=EffectId(order_id, number), subject=subject, seq=seq, kind=kind, code=code, params=json.loads(params),
+        id=EffectId(order_id, number), subject=subject, seq=seq, kind=kind, code=code, params=read_document(params),
         effective_at=moment(effective_at), recorded_at=moment(recorded_at), tries=tries,
         next_try_at=moment(next_try_at), problem=problem,
     )  # fmt: skip

@@ -1,16 +1,16 @@
 """How an order line is read under its lock, and the one function by which every move commits."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.sql.base import Executable
 
-from refundflow.store.connections import Question, Session, Step
-from refundflow.store.documents import canonical_text, document_text
+from refundflow.store.connections import Question, Row, Session, Step
+from refundflow.store.documents import canonical_text, document_text, read_document
 from refundflow.store.news import TELL
-from refundflow.store.rows import Json, Sealed, Stored
+from refundflow.store.rows import Json, Move, Sealed, Stored
 from refundflow.store.statements import insert_or, insert_row, select_where, update_where
 from refundflow.store.values import moment, written
 from refundflow.tables import CalendarText, OrderLine, Payout, PendingEffect, Refund, Transition, table_of
@@ -23,24 +23,39 @@ _LINE = table_of(OrderLine)
 _REFUND = table_of(Refund)
 _LINE_COLUMNS = tuple(column.name for column in _LINE.c)
 _REFUND_COLUMNS = tuple(column.name for column in _REFUND.c)
+_LEDGER_COLUMNS = tuple(Ledger.__dataclass_fields__)
+# What never changes is never written again: a column that is set has its index written anew, the same value or not.
+_OF_A_LINE = ("order_id", "line", "buyer", "payment_no", "channel", "currency")
+_OF_A_REFUND = ("order_id", "id", "line", "buyer", "submitted_at", "claimed", "warned_at")
 _LINE_KEY = {"order_id": "at_order", "line": "at_line", "version": "at_version"}
 _REFUND_KEY = {"order_id": "at_order", "id": "at_id", "version": "at_version"}
 
+
+def _but(columns: tuple[str, ...], without: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(column for column in columns if column not in without)
+
+
 COUNT_CALENDARS = select(func.count()).select_from(table_of(CalendarText))
 READ_CLOCK = select(func.clock_timestamp())
-READ_LINE = select_where(OrderLine, "order_id", "line")
-LOCK_LINE = select_where(OrderLine, "order_id", "line", lock=True)
-TAKE_LINE = select_where(OrderLine, "order_id", "line").with_for_update(skip_locked=True)
-READ_REFUNDS = select_where(Refund, "order_id", "line")
+# The other columns say again what the document says.
+_CHAIN_COLUMNS = ("version", "head", "refusal", "repeats")
+READ_LINE = select_where(OrderLine, "order_id", "line", columns=("document", *_CHAIN_COLUMNS, *_LEDGER_COLUMNS))
+LOCK_LINE = READ_LINE.with_for_update()
+TAKE_LINE = READ_LINE.with_for_update(skip_locked=True)
+READ_REFUNDS = select_where(Refund, "order_id", "line", columns=("document", *_CHAIN_COLUMNS, "warned_at"))
 INSERT_LINE = insert_row(OrderLine)
 INSERT_REFUND = insert_row(Refund)
 INSERT_ENTRY = insert_row(Transition, without=("gid",))
 INSERT_EFFECT = insert_row(PendingEffect, without=("id",))
 KEEP_PAYOUT = insert_or(Payout, update=("state", "void", "channel", "dispatched_at", "asked", "next_ask_at"))
-CHANGE_LINE = update_where(OrderLine, _LINE_KEY, tuple(c for c in _LINE_COLUMNS if c not in ("order_id", "line")))
-CHANGE_REFUND = update_where(
-    Refund, _REFUND_KEY, tuple(c for c in _REFUND_COLUMNS if c not in ("order_id", "id", "line", "warned_at"))
-)
+CHANGE_LINE = update_where(OrderLine, _LINE_KEY, _but(_LINE_COLUMNS, _OF_A_LINE))
+CHANGE_LEDGER = update_where(OrderLine, _LINE_KEY, (*_LEDGER_COLUMNS, "version"))
+CHANGE_REFUND = update_where(Refund, _REFUND_KEY, _but(_REFUND_COLUMNS, _OF_A_REFUND))
+# Lines before the refunds on them; what has one statement is sent together.
+_WRITES = (
+    INSERT_LINE, CHANGE_LINE, CHANGE_LEDGER, INSERT_REFUND, CHANGE_REFUND, INSERT_ENTRY, KEEP_PAYOUT, INSERT_EFFECT,
+)  # fmt: skip
+_PLACE = {statement: number for number, statement in enumerate(_WRITES)}
 COUNT_LINE = (
     update(_LINE)
     .where(_LINE.c.order_id == bindparam("at_order"), _LINE.c.line == bindparam("at_line"))
@@ -62,10 +77,13 @@ def line_columns(line: Line, ledger: Ledger) -> dict[str, Any]:
     return {
         "order_id": line["order_id"], "line": line["line"], "buyer": line["buyer"],
         "payment_no": line["payment_no"], "channel": line["channel"], "currency": line["currency"],
-        "captured": line["captured"], "reserved": ledger.reserved, "in_flight": ledger.in_flight,
-        "settled": ledger.settled, "charged_back": ledger.charged_back, "excess": ledger.excess,
+        "captured": line["captured"], **_amounts(ledger),
         "document": document_text(line), "seq": line["seq"],
     }  # fmt: skip
+
+
+def _amounts(ledger: Ledger) -> dict[str, int]:
+    return {column: getattr(ledger, column) for column in _LEDGER_COLUMNS}
 
 
 def refund_columns(case: Case, warned_at: str | None = None) -> dict[str, Any]:
@@ -94,57 +112,43 @@ class Moves:
     clock: datetime | None = None  # the server's, read with the newest lock
     calendar_count: int | None = None  # how many calendars there were, read with the newest line
 
-    def aggregate(self, order_id: str, line: str, *, lock: bool, wait: bool = True) -> Stored | None:
+    def aggregate(self, order_id: str, line: str, *, lock: bool) -> Stored | None:
         """Return an order line with its ledger and refunds (in order of number), None where there is none.
 
-        `lock` keeps every other writer off the line until the transaction ends; without `wait` a line that
-        another writer holds is None too.
+        `lock` keeps every other writer off the line until the transaction ends.
         """
-        place = {"order_id": order_id, "line": line}
-        # the second statement sees what was committed while the first waited for the lock, and so does the clock
-        questions = [
-            Question((LOCK_LINE if wait else TAKE_LINE) if lock else READ_LINE, place),
-            Question(READ_REFUNDS, place),
-        ]
-        questions.append(Question(COUNT_CALENDARS, {}))
-        if lock and self.session.dialect == "postgresql":
-            questions.append(Question(READ_CLOCK, {}))
-        found, rows, counted, *clock = self.session.gather(questions)
-        self.calendar_count = counted[0][0]
-        self.clock = moment(clock[0][0][0]) if clock else None
-        if not found:
-            return None
-        row = dict(zip(_LINE_COLUMNS, found[0], strict=True))
-        ledger = Ledger(**{name: row[name] for name in Ledger.__dataclass_fields__})
-        stored = Stored(aggregate=Aggregate(line=json.loads(row["document"]), ledger=ledger, refunds={}))
-        _keep(stored, line_subject(order_id, line), row)
-        refunds = [dict(zip(_REFUND_COLUMNS, values, strict=True)) for values in rows]
-        for refund in sorted(refunds, key=lambda item: int(item["id"].rpartition("-")[2])):
-            stored.aggregate.refunds[refund["id"]] = json.loads(refund["document"])
-            _keep(stored, refund["id"], refund)
-            stored.warned[refund["id"]] = written(refund["warned_at"])
-        return stored
+        return self._aggregates([(order_id, line)], LOCK_LINE if lock else READ_LINE)[0]
 
-    def commit_moves(self, stored: Stored, decision: Decision, records: Sequence[Sealed]) -> None:
-        """Write what was decided: entries, the changed line and refunds, payouts, effects; all or nothing.
+    def take(self, places: Sequence[tuple[str, str]]) -> list[Stored]:
+        """Lock and return those of the order lines (order id, line) that no other writer holds now."""
+        return [stored for stored in self._aggregates(places, TAKE_LINE) if stored is not None]
+
+    def _aggregates(self, places: Sequence[tuple[str, str]], read_line: Executable) -> list[Stored | None]:
+        """Read lines, each with its refunds; under a lock the clock and the calendars are read behind all of them."""
+        questions = []
+        for order_id, line in places:
+            place = {"order_id": order_id, "line": line}
+            # the second statement sees what was committed while the first waited for the lock, and so does the clock
+            questions += [Question(read_line, place), Question(READ_REFUNDS, place)]
+        questions.append(Question(COUNT_CALENDARS, {}))
+        clock = read_line is not READ_LINE and self.session.dialect == "postgresql"
+        if clock:
+            questions.append(Question(READ_CLOCK, {}))
+        answers = self.session.gather(questions)
+        self.clock = moment(answers.pop()[0][0]) if clock else None
+        self.calendar_count = answers.pop()[0][0]
+        found = zip(answers[::2], answers[1::2], strict=True)
+        return [_stored(line[0], refunds) if line else None for line, refunds in found]
+
+    def commit_moves(self, moves: Sequence[Move]) -> None:
+        """Write what was decided: entries, the changed lines and refunds, payouts, effects; all or nothing.
 
         Raises:
-            Conflict: the line or a refund is no longer what `stored` read.
+            Conflict: a line or a refund is no longer what was read.
         """
-        after = decision.aggregate
-        newest = {sealed.entry.subject: sealed for sealed in records}
-        order_id, line = after.line["order_id"], after.line["line"]
-        subject = line_subject(order_id, line)
-        steps: list[Step] = []
-        if subject in newest or any(sealed.entry.ledger for sealed in records):
-            steps.append(_line_step(stored, after, newest.get(subject)))
-        for refund in (name for name in newest if name != subject):
-            steps.append(_refund_step(stored, after.refunds[refund], newest[refund]))
-        steps += [Step(INSERT_ENTRY, entry_columns(order_id, sealed)) for sealed in records]
-        steps += _payout_steps(after, records)
-        if decision.effects:
-            steps += _effect_steps(order_id, decision.effects, records[-1].recorded_at)
-        if self.session.dialect == "postgresql" and _wakes(decision, records):
+        steps = [step for move in moves for step in _steps(move)]
+        steps.sort(key=lambda step: _PLACE[step.statement])  # stable: entries keep the order of their moves
+        if self.session.dialect == "postgresql" and any(_wakes(move.decision, move.records) for move in moves):
             steps.append(Step(TELL, {}))
         self.session.batch(steps)
 
@@ -167,7 +171,7 @@ class Moves:
         if found is None:
             return
         warned = times.text(at)
-        following = next_warning(json.loads(found[0]), warned)
+        following = next_warning(read_document(found[0]), warned)
         place = {"at_order": order_id, "at_id": refund_id}
         self.session.batch([Step(WARN, place | {"warned_at": warned, "next_warn_at": following}, 1)])
 
@@ -199,24 +203,60 @@ def _wakes(decision: Decision, records: Sequence[Sealed]) -> bool:
     return any(present < at <= near for at in moments)
 
 
-def _keep(stored: Stored, subject: str, row: Mapping[str, Any]) -> None:
-    stored.versions[subject] = row["version"]
-    stored.heads[subject] = row["head"]
-    stored.refusals[subject] = row["refusal"]
-    stored.repeats[subject] = row["repeats"]
+def _stored(line: Row, refunds: Sequence[Row]) -> Stored:
+    document, *chain = line
+    facts, ledger = read_document(document), Ledger(**dict(zip(_LEDGER_COLUMNS, chain[4:], strict=True)))
+    stored = Stored(aggregate=Aggregate(line=facts, ledger=ledger, refunds={}))
+    _keep(stored, line_subject(facts["order_id"], facts["line"]), *chain[:4])
+    found = [(read_document(document), chain) for document, *chain in refunds]
+    if len(found) > 1:
+        found.sort(key=lambda item: int(item[0]["id"].rpartition("-")[2]))
+    for case, (*chain, warned_at) in found:
+        stored.aggregate.refunds[case["id"]] = case
+        _keep(stored, case["id"], *chain)
+        stored.warned[case["id"]] = written(warned_at)
+    return stored
 
 
-def _line_step(stored: Stored, after: Aggregate, newest: Sealed | None) -> Step:
-    """Write the line; its chain stays where it is when only a refund moved the ledger."""
-    subject, columns = stored.subject, line_columns(after.line, after.ledger)
-    version = stored.versions.get(subject)
-    columns["head"] = newest.hash if newest else stored.heads[subject]
-    columns["refusal"] = newest.fingerprint if newest else stored.refusals[subject]
-    columns["repeats"] = 0 if newest else stored.repeats[subject]
+def _keep(stored: Stored, subject: str, version: int, head: str, refusal: str | None, repeats: int) -> None:
+    stored.versions[subject] = version
+    stored.heads[subject] = head
+    stored.refusals[subject] = refusal
+    stored.repeats[subject] = repeats
+
+
+def _steps(move: Move) -> list[Step]:
+    """Return what one move writes, each row once."""
+    stored, decision, records = move
+    after = decision.aggregate
+    newest = {sealed.entry.subject: sealed for sealed in records}
+    steps = [Step(INSERT_ENTRY, entry_columns(after.line["order_id"], sealed), 1) for sealed in records]
+    told = newest.pop(stored.subject, None)
+    if told is not None:
+        steps.append(_line_step(stored, after, told))
+    elif any(sealed.entry.ledger for sealed in records):
+        steps.append(_ledger_step(stored, after))
+    steps += [_refund_step(stored, after.refunds[refund], sealed) for refund, sealed in newest.items()]
+    steps += _payout_steps(after, records)
+    if decision.effects:
+        steps += _effect_steps(after.line["order_id"], decision.effects, records[-1].recorded_at)
+    return steps
+
+
+def _line_step(stored: Stored, after: Aggregate, newest: Sealed) -> Step:
+    columns, version = line_columns(after.line, after.ledger), stored.versions.get(stored.subject)
+    columns |= {"head": newest.hash, "refusal": newest.fingerprint, "repeats": 0}
     if version is None:
         return Step(INSERT_LINE, columns | {"version": 1}, 1)
-    place = {"at_order": columns.pop("order_id"), "at_line": columns.pop("line"), "at_version": version}
+    place = {"at_order": columns["order_id"], "at_line": columns["line"], "at_version": version}
     return Step(CHANGE_LINE, columns | place | {"version": version + 1}, 1)
+
+
+def _ledger_step(stored: Stored, after: Aggregate) -> Step:
+    """Write the money alone: the chain of the line stays where it is when only a refund moved the ledger."""
+    version = stored.versions[stored.subject]
+    place = {"at_order": after.line["order_id"], "at_line": after.line["line"], "at_version": version}
+    return Step(CHANGE_LEDGER, _amounts(after.ledger) | place | {"version": version + 1}, 1)
 
 
 def _refund_step(stored: Stored, case: Case, newest: Sealed) -> Step:
@@ -225,8 +265,7 @@ def _refund_step(stored: Stored, case: Case, newest: Sealed) -> Step:
     columns |= {"head": newest.hash, "refusal": newest.fingerprint, "repeats": 0}
     if version is None:
         return Step(INSERT_REFUND, columns | {"version": 1, "warned_at": None}, 1)
-    place = {"at_order": columns.pop("order_id"), "at_id": columns.pop("id"), "at_version": version}
-    columns.pop("line")
+    place = {"at_order": columns["order_id"], "at_id": columns["id"], "at_version": version}
     return Step(CHANGE_REFUND, columns | place | {"version": version + 1}, 1)
 
 

@@ -1,6 +1,5 @@
 """Finding refunds: what is due, lists in pages, the queue, and the counts that rules ask for."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
@@ -8,11 +7,12 @@ from typing import Any, cast
 from sqlalchemy import Column, ColumnElement, Integer, Select, bindparam, false, func, select, tuple_
 
 from refundflow.store.connections import Session
+from refundflow.store.documents import read_document
 from refundflow.store.rows import PaymentFacts
 from refundflow.store.values import moment
 from refundflow.tables import Moment, OrderLine, Payout, PendingEffect, Refund, table_of
 from states import times
-from states.case import Case, Line
+from states.case import Case, Line, refund_place
 
 _REFUND = table_of(Refund)
 _LINE = table_of(OrderLine)
@@ -22,7 +22,7 @@ _BEFORE = bindparam("before", type_=Moment())
 _PAGE = bindparam("page", type_=Integer())
 
 READ_DUE = (
-    select(_REFUND.c.order_id, _REFUND.c.line)
+    select(_REFUND.c.id)
     .where(_REFUND.c.next_due_at.is_not(None), _REFUND.c.next_due_at <= _BEFORE)
     .order_by(_REFUND.c.next_due_at, _REFUND.c.id)
     .limit(_PAGE)
@@ -63,7 +63,7 @@ class Queries:
     def due(self, before: datetime, limit: int) -> list[tuple[str, str]]:
         """Return the (order id, line) in which something is due at `before` or earlier, the oldest first."""
         rows = self.session.rows(READ_DUE, before=times.text(before), page=limit)
-        return list(dict.fromkeys((row[0], row[1]) for row in rows))
+        return list(dict.fromkeys(refund_place(row[0]) for row in rows))
 
     def warnings(self, before: datetime, limit: int) -> list[str]:
         """Return the refunds with a warning to give at `before` or earlier, the oldest first."""
@@ -81,12 +81,12 @@ class Queries:
     def case(self, order_id: str, refund_id: str) -> Case | None:
         """Return one refund as stored."""
         row = self.session.one(READ_DOCUMENT, order_id=order_id, id=refund_id)
-        return json.loads(row[0]) if row else None
+        return read_document(row[0]) if row else None
 
     def line(self, order_id: str, line: str) -> Line | None:
         """Return the facts of one order line as stored."""
         row = self.session.one(READ_LINE_DOCUMENT, order_id=order_id, line=line)
-        return json.loads(row[0]) if row else None
+        return read_document(row[0]) if row else None
 
     def find(
         self,
@@ -137,7 +137,7 @@ class Queries:
         return self.session.one(READ_ABUSED, buyer=buyer_ref) is not None
 
     def _cases(self, asked: Select[tuple[str]]) -> list[Case]:
-        return [cast(Case, json.loads(row[0])) for row in self.session.ask(asked)]
+        return [cast(Case, read_document(row[0])) for row in self.session.ask(asked)]
 
 
 def _moment(name: str, written: str) -> ColumnElement[datetime]:

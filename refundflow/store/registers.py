@@ -1,12 +1,11 @@
 """What belongs to no order: settings of the database, staff, policies, calendars."""
 
-import json
 from datetime import datetime
 
 from sqlalchemy import select
 
 from refundflow.store.connections import Session
-from refundflow.store.documents import canonical_text
+from refundflow.store.documents import canonical_text, read_document
 from refundflow.store.rows import StaffRow
 from refundflow.store.statements import insert_or, select_where
 from refundflow.store.values import moment, written
@@ -99,4 +98,4 @@ class Registers:
 
 
 def _staff_of(name: str, roles: str, active: bool, document: str) -> StaffRow:
-    return StaffRow(name=name, roles=tuple(json.loads(roles)), active=bool(active), document=json.loads(document))
+    return StaffRow(name=name, roles=tuple(read_document(roles)), active=bool(active), document=read_document(document))

@@ -1,19 +1,18 @@
 """The values that pass between the store and its callers."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Self, cast
 
-from states.case import Aggregate, Entry, line_subject
+from refundflow.store.documents import read_document
+from states.case import Aggregate, Decision, Entry, line_subject
 
 Json = Any
 FIRST_PREVIOUS = "0" * 64  # what the first entry of a chain holds instead of the hash of the one before
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sealed:
+class Sealed(NamedTuple):
     """An entry as it is stored: its canonical body, the hash of that, and what is kept beside them.
 
     `fingerprint` is set for a refusal and tells whether the next one is the same.
@@ -53,7 +52,7 @@ class StoredEntry:
 
     def parsed(self) -> dict[str, Json]:
         """Read the body; it is parsed anew at each call."""
-        return cast(dict[str, Json], json.loads(self.body))
+        return cast(dict[str, Json], read_document(self.body))
 
 
 @dataclass(kw_only=True, slots=True)
@@ -76,6 +75,14 @@ class Stored:
     def subject(self) -> str:
         """Name the chain of the line."""
         return line_subject(self.aggregate.line["order_id"], self.aggregate.line["line"])
+
+
+class Move(NamedTuple):
+    """What was decided on one line as it was read, and its entries sealed: what one commit writes of it."""
+
+    stored: Stored
+    decision: Decision
+    records: Sequence[Sealed]
 
 
 class EffectId(NamedTuple):

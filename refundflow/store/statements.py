@@ -38,11 +38,11 @@ def compiled_once(statement: Executable, dialect: DialectName) -> tuple[str, dic
     return compiled(statement, dialect)
 
 
-def select_where(model: type[SQLModel], *by: str, lock: bool = False) -> Select[Any]:
-    """Select all columns of the rows whose columns `by` equal the parameters of the same names."""
+def select_where(model: type[SQLModel], *by: str, columns: tuple[str, ...] = ()) -> Select[Any]:
+    """Select columns (none named: all) of the rows whose columns `by` equal the parameters of the same names."""
     table = table_of(model)
-    statement = select(table).where(*(table.c[name] == bindparam(name) for name in by))
-    return statement.with_for_update() if lock else statement
+    chosen = select(*(table.c[name] for name in columns)) if columns else select(table)
+    return chosen.where(*(table.c[name] == bindparam(name) for name in by))
 
 
 def insert_row(model: type[SQLModel], *, without: tuple[str, ...] = ()) -> Executable:

@@ -7,7 +7,6 @@ import resource
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -246,7 +245,7 @@ def test_a_body_that_cannot_be_read_is_named(database_url: str, tmp_path: Path) 
     with Store.create(database_url, rehearsal=False) as store:
         with store.write() as tx:
             broken = seal([a_person()], heads={}, recorded_at=START)[0]
-            tx.append_register_entry("staff", replace(broken, body=b"{"))
+            tx.append_register_entry("staff", broken._replace(body=b"{"))
         with pytest.raises(ProofFailed, match="staff#1"):
             export(store, tmp_path / "out")
 

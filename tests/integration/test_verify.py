@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -44,7 +43,7 @@ def prepare(url: str) -> None:
 def appoint(tx: Tx, name: str, seq: int) -> None:
     """Register an agent, as an entry of the register."""
     said = {"roles": ["agent"], "active": True}
-    entry = replace(an_entry({}, dict(a_line(seq=seq)), subject="staff", kind="fact"), patch={name: said})
+    entry = an_entry({}, dict(a_line(seq=seq)), subject="staff", kind="fact")._replace(patch={name: said})
     [sealed] = audit.seal([entry], heads={"staff": tx.head("", "staff").hash}, recorded_at=START)
     tx.append_register_entry("staff", sealed)
     tx.put_staff(StaffRow(name=name, roles=("agent",), active=True, document=said))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from refundflow import audit
-from refundflow.store import Stored, Tx
+from refundflow.store import Move, Stored, Tx
 from states import times
 from states.case import Actor, Aggregate, Case, Decision, Effect, Entry, Ledger, Line, difference, line_subject
 
@@ -80,7 +80,7 @@ def commit(
     """Seal and commit entries as the service does."""
     decision = Decision(aggregate=after, entries=tuple(entries), effects=tuple(effects))
     sealed = audit.seal(entries, heads=stored.heads, recorded_at=START, repeats=stored.repeats, **keyed)
-    tx.commit_moves(stored, decision, sealed)
+    tx.commit_moves([Move(stored, decision, sealed)])
 
 
 def register(tx: Tx, line: Line | None = None, **keyed: Any) -> None:

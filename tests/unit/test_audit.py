@@ -15,7 +15,7 @@ from tests.support.moves import LINE, REFUND, START, a_case, a_line, an_entry, a
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 values = st.recursive(
-    st.booleans() | st.integers() | texts,
+    st.booleans() | st.integers(-(2**63), 2**63 - 1) | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=12,
 )
@@ -35,9 +35,9 @@ def test_equal_values_have_equal_bytes() -> None:
     assert audit.canonical({"a": "退款", "b": (1, True)}) == audit.canonical({"b": [1, True], "a": "退款"})
 
 
-@pytest.mark.parametrize("value", [1.0, {"a": [float("nan")]}, {1: "x"}, {"a": b"x"}, {"a": START}, "\ud800"])
+@pytest.mark.parametrize("value", [1.0, {"a": [float("nan")]}, {1: "x"}, {"a": b"x"}, {"a": START}, "\ud800", 2**64])
 def test_what_has_no_canonical_form_is_refused(value: Any) -> None:
-    """Floats, keys that are no text, bytes, moments and half characters cannot be written."""
+    """Floats, keys that are no text, bytes, moments, half characters and numbers no database holds cannot be written."""
     with pytest.raises(ValueError, match=r"."):
         audit.canonical(value)
 
@@ -106,3 +106,24 @@ def test_replay_gives_the_newest_document(states: list[dict[str, Any]]) -> None:
     last = len(states)
     assert document == {**before, "seq": last, "effective_at": at(hours=last)}
     assert ledger == {"reserved": sum(range(last + 1))}
+
+
+VECTORS = {
+    '{"a":[true,null,-1],"b":{"":0}}': {"b": {"": 0}, "a": [True, None, -1]},
+    '"\\b\\t\\n\\f\\r\\u0000\\u001f\\"\\\\/\x7f\u2028退"': '\b\t\n\f\r\x00\x1f"\\/\x7f\u2028退',
+    '{"Z":1,"a":2,"é":3,"\ue000":4,"😀":5}': {"😀": 5, "\ue000": 4, "é": 3, "a": 2, "Z": 1},
+    "[9223372036854775807,-9223372036854775808]": [2**63 - 1, -(2**63)],
+}
+
+
+@pytest.mark.parametrize("written", VECTORS)
+def test_the_canonical_form_never_changes(written: str) -> None:
+    """What is escaped, how keys sort, and how numbers are written is pinned: stored hashes depend on it."""
+    assert audit.canonical(VECTORS[written]) == written.encode()
+
+
+@given(values | st.none())
+def test_the_canonical_form_is_what_the_standard_library_writes(value: Any) -> None:
+    """Whoever checks a hash needs no library of ours."""
+    told = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert audit.canonical(value) == told.encode()
