@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 from refundflow import migrations
 
 PAGE = 50_000
+FIRST = 10_000_000  # order numbers of one shop have one length
 _NUMBERS = {
     "sqlite": (
         "(WITH RECURSIVE up(n) AS (SELECT :first UNION ALL SELECT n + 1 FROM up WHERE n < :last) SELECT n FROM up)"
@@ -20,11 +21,16 @@ _NUMBERS = {
 _CLONED = ("order_id", "id", "document")
 
 
+def clone_name(prefix: str, number: int) -> str:
+    """Name the order of a copy by its number from 0 on."""
+    return f"{prefix}{FIRST + number}"
+
+
 def clone(url: str, order: str, count: int, *, prefix: str, due: str | None = None) -> None:
-    """Copy an order line and its refund `count` times as the orders prefix + number; `due` moves their due moment."""
-    for first in range(0, count, PAGE):
+    """Copy an order line and its refund `count` times as the orders of `clone_name`; `due` moves their due moment."""
+    for first in range(FIRST, FIRST + count, PAGE):
         with migrations.connect(url, write=True) as connection:
-            bounds = {"first": first, "last": min(first + PAGE, count) - 1, "order": order, "prefix": prefix}
+            bounds = {"first": first, "last": min(first + PAGE, FIRST + count) - 1, "order": order, "prefix": prefix}
             for table in ("order_lines", "refunds"):
                 changes = {"next_due_at": due} if due is not None and table == "refunds" else {}
                 _clone(connection, table, bounds, changes)

@@ -11,7 +11,7 @@ import time
 
 from sqlalchemy import text
 
-from bench.clones import clone
+from bench.clones import clone, clone_name
 from bench.worker import FUTURE, MODEL, PAST, urls
 from refundflow import metrics, migrations
 from refundflow.service import Refunds
@@ -74,7 +74,7 @@ def memory(url: str, count: int) -> str:
     peaks = []
     with Refunds.connect(url) as refunds:
         for number in range(10):
-            clone(url, "V0", count // 10, prefix=f"M{number}x", due=PAST)
+            clone(url, clone_name("V", 0), count // 10, prefix=f"M{number}x", due=PAST)
             refunds.work()
             refunds.count()
             gc.collect()

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from bench.by_hand import open_hand, recorded, write_by_hand
-from bench.clones import clone
+from bench.clones import clone, clone_name
 from bench.scene import Place, postgres_url, sqlite_url
 from refundflow.service import Refunds
 from refundflow.service.work import BATCH
@@ -86,7 +86,8 @@ def sweeping(url: str, count: int) -> str:
         for turn in range(4):
             prefix = clone_again(count // 4, PAST)
             by_hand = clone_again(count // 4, FUTURE)
-            places = [Place(order_id=f"{by_hand}{n}", refund=f"{by_hand}{n}-1-1", buyer="") for n in range(count // 4)]
+            orders = [clone_name(by_hand, n) for n in range(count // 4)]
+            places = [Place(order_id=order, refund=f"{order}-1-1", buyer="") for order in orders]
 
             def write() -> None:
                 for start in range(0, len(places), BATCH):  # noqa: B023
@@ -113,7 +114,7 @@ def _cloner(url: str) -> Callable[[int, str], str]:
     def more(count: int, due: str) -> str:
         nonlocal made
         made += 1
-        clone(url, "V0", count, prefix=f"N{made}x", due=due)
+        clone(url, clone_name("V", 0), count, prefix=f"N{made}x", due=due)
         return f"N{made}x"
 
     return more

@@ -80,9 +80,9 @@ def _one_of(column: str, values: tuple[str, ...]) -> str:
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
 
 
-def _where_set(name: str, *columns: str, unique: bool = False) -> Index:
-    """Index only the rows in which the last column is set."""
-    condition = text(f"{columns[-1]} IS NOT NULL")
+def _where_set(name: str, *columns: str, when: str = "", unique: bool = False) -> Index:
+    """Index only the rows in which a column is set: the one that is named, else the last."""
+    condition = text(f"{when or columns[-1]} IS NOT NULL")
     return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
 
 
@@ -151,8 +151,9 @@ class Refund(Base, table=True):
         CheckConstraint(f"({_one_of('state', FINAL)}) = (next_due_at IS NULL)", name="standing_deadline"),
         CheckConstraint("in_flight >= 0 AND settled >= 0", name="amounts"),
         CheckConstraint("in_flight + settled <= approved AND approved <= claimed", name="approved"),
-        _where_set("ix_refunds_due", "next_due_at"),
-        _where_set("ix_refunds_warn", "next_warn_at"),
+        # Thousands may be due at one midnight: with the id behind the moment the first of them are found unsorted.
+        _where_set("ix_refunds_due", "next_due_at", "id", when="next_due_at"),
+        _where_set("ix_refunds_warn", "next_warn_at", "id", when="next_warn_at"),
         Index(None, "order_id", "line"),
         Index(None, "submitted_at", "id"),
         Index(None, "buyer", "submitted_at"),

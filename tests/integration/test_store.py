@@ -310,7 +310,7 @@ def test_due_work_is_found_by_the_partial_index(held: Store) -> None:
     text, own = compiled_once(READ_DUE, "sqlite")
     with sqlite3.connect(held.url.removeprefix("sqlite:///")) as connection:
         plan = connection.execute(f"EXPLAIN QUERY PLAN {text}", {**own, "before": at(), "page": 9})
-        assert "USING INDEX ix_refunds_due" in plan.fetchall()[0][3]
+        assert "USING COVERING INDEX ix_refunds_due" in plan.fetchall()[0][3]
 
 
 def test_a_warning_is_given_once(held: Store) -> None:
