@@ -260,12 +260,12 @@ def merge(document: Mapping[str, Json], patch: Mapping[str, Json]) -> dict[str, 
 
 def difference(before: Mapping[str, Json], after: Mapping[str, Json]) -> Patch:
     """Return the merge patch that makes `after` of `before`."""
-    patch: Patch = {key: None for key in before if key not in after}
+    patch: Patch = {} if before.keys() <= after.keys() else {key: None for key in before if key not in after}
+    old = before.get
     for key, new in after.items():
-        old = before.get(key)
-        if old is new or (old == new and type(old) is type(new)):
-            continue
-        patch[key] = difference(old, new) if isinstance(old, dict) and isinstance(new, dict) else new
+        was = old(key)
+        if was is not new and (was != new or type(was) is not type(new)):
+            patch[key] = difference(was, new) if type(was) is dict and type(new) is dict else new
     return patch
 
 

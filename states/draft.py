@@ -181,11 +181,7 @@ class Draft:
         patch = difference(old, new)
         for key in _OF_THE_ENTRY:
             patch.pop(key, None)
-        moved = {
-            column: getattr(self.ledger, column) - getattr(ledger, column)
-            for column in LEDGER_COLUMNS
-            if getattr(self.ledger, column) != getattr(ledger, column)
-        }
+        moved = {} if self.ledger == ledger else _moved(ledger, self.ledger)
         self.entries.append(
             Entry(
                 subject=subject,
@@ -244,6 +240,11 @@ class Turn:
     def has_text(self, name: str) -> bool:
         """Tell whether the act carries a text that is not empty."""
         return bool(self.act.texts.get(name, "").strip())
+
+
+def _moved(before: Ledger, after: Ledger) -> dict[str, int]:
+    changes = {column: getattr(after, column) - getattr(before, column) for column in LEDGER_COLUMNS}
+    return {column: change for column, change in changes.items() if change}
 
 
 def _copy(document: Case) -> Case:

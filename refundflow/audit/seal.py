@@ -34,19 +34,18 @@ def seal(
     `commitments` stand for the texts of an entry, by its index; `repeats` are refusals counted since the newest
     entry of a subject: the next one carries the count.
     """
-    heads, repeats = dict(heads), dict(repeats or {})
+    heads, repeats, texts = dict(heads), dict(repeats or {}), commitments or {}
+    recorded = times.text(recorded_at)
     sealed: list[Sealed] = []
     for index, entry in enumerate(entries):
-        texts = dict((commitments or {}).get(index, {}))
-        body = _body(entry, texts, recorded_at, heads.get(entry.subject, FIRST_PREVIOUS), chart)
+        body = _body(entry, texts.get(index, {}), recorded, heads.get(entry.subject, FIRST_PREVIOUS), chart)
         keyed = index == key_entry and key is not None
-        optional = {
-            "key": key if keyed else None,
-            "request": request_hash if keyed else None,
-            "correlation": correlation,
-            "repeats": repeats.pop(entry.subject, 0) or None,
-        }
-        body |= {name: value for name, value in optional.items() if value is not None}
+        if keyed:
+            body |= {"key": key, "request": request_hash}
+        if correlation is not None:
+            body["correlation"] = correlation
+        if counted := repeats.pop(entry.subject, 0):
+            body["repeats"] = counted
         written = canonical(body)
         heads[entry.subject] = hashlib.sha256(written).hexdigest()
         sealed.append(
@@ -66,11 +65,11 @@ def fingerprint(entry: Entry) -> str:
     return hashlib.sha256(canonical([*told, _blockers(entry.blockers)])).hexdigest()
 
 
-def _body(entry: Entry, texts: Mapping[str, str], recorded_at: datetime, previous: str, chart: str) -> dict[str, Json]:
+def _body(entry: Entry, texts: Mapping[str, str], recorded: str, previous: str, chart: str) -> dict[str, Json]:
     body: dict[str, Json] = {
         "v": BODY_VERSION, "subject": entry.subject, "seq": entry.seq, "kind": entry.kind, "event": entry.event,
         "from": entry.before, "to": entry.after, "effective_at": entry.effective_at,
-        "recorded_at": times.text(recorded_at), "actor": {"role": entry.actor.role, "name": entry.actor.name},
+        "recorded_at": recorded, "actor": {"role": entry.actor.role, "name": entry.actor.name},
         "params": dict(entry.params), "texts": dict(texts), "patch": entry.patch, "ledger": dict(entry.ledger),
         "policy": entry.policy, "calendar": entry.calendar, "chart": chart, "prev": previous,
     }  # fmt: skip

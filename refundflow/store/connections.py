@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, cast
 
@@ -45,14 +44,6 @@ class Question(NamedTuple):
     values: Mapping[str, Any]
 
 
-class Step(NamedTuple):
-    """One write of a batch and how many rows it must touch; None: any number."""
-
-    statement: Executable
-    values: Mapping[str, Any]
-    touches: int | None = None
-
-
 class Session:
     """One driver connection inside one transaction."""
 
@@ -82,19 +73,17 @@ class Session:
         self._flush()
         return cast(int, cursor.rowcount)
 
-    def batch(self, steps: Sequence[Step]) -> None:
-        """Run writes in order, sent together; neighbours with one statement are one call of the driver.
+    def write(self, rows: Mapping[Executable, Sequence[Mapping[str, Any]]]) -> None:
+        """Run each statement for each of its rows, in order, sent together; every row must touch exactly one.
 
         Raises:
-            Conflict: the steps of a statement touched another number of rows than they must.
+            Conflict: a row was not there, or not as it was expected.
         """
-        alike = [list(group) for _, group in groupby(steps, key=lambda step: id(step.statement))]
-        cursors = [self._execute_all(group[0].statement, [step.values for step in group]) for group in alike]
+        asked = [(len(values), self._execute_all(statement, values)) for statement, values in rows.items() if values]
         self._flush()
-        for group, cursor in zip(alike, cursors, strict=True):
-            touches = [step.touches for step in group if step.touches is not None]
-            if touches and cursor.rowcount != sum(touches):
-                raise Conflict("changed", f"{cursor.rowcount} rows instead of {sum(touches)}")
+        for expected, cursor in asked:
+            if cursor.rowcount != expected:
+                raise Conflict("changed", f"{cursor.rowcount} rows instead of {expected}")
 
     def _flush(self) -> None:
         """Wait for the answers to what was sent; SQLite answers at once."""

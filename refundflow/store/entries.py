@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from sqlalchemy import bindparam, desc, func, select, tuple_
 
-from refundflow.store.connections import Conflict, Row, Session, Step
+from refundflow.store.connections import Conflict, Row, Session
 from refundflow.store.moves import INSERT_ENTRY, entry_columns
 from refundflow.store.rows import FIRST_PREVIOUS, Head, Sealed, StoredEntry
 from refundflow.store.statements import select_where
@@ -96,7 +96,7 @@ class Entries:
         """
         if self.head(REGISTER_ORDER, subject).seq != sealed.entry.seq - 1:
             raise Conflict("changed", f"the chain {subject}")
-        self.session.batch([Step(INSERT_ENTRY, entry_columns(REGISTER_ORDER, sealed))])
+        self.session.write({INSERT_ENTRY: [entry_columns(REGISTER_ORDER, sealed)]})
 
 
 def entry_of(row: Row) -> StoredEntry:

@@ -1,17 +1,17 @@
 """How an order line is read under its lock, and the one function by which every move commits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.sql.base import Executable
 
-from refundflow.store.connections import Question, Row, Session, Step
+from refundflow.store.connections import Question, Row, Session
 from refundflow.store.documents import canonical_text, document_text, read_document
 from refundflow.store.news import TELL
 from refundflow.store.rows import Json, Move, Sealed, Stored
-from refundflow.store.statements import insert_or, insert_row, select_where, update_where
+from refundflow.store.statements import insert_or, insert_row, select_where, update_version, update_where
 from refundflow.store.values import moment, written
 from refundflow.tables import CalendarText, OrderLine, Payout, PendingEffect, Refund, Transition, table_of
 from states import times
@@ -21,19 +21,13 @@ URGENT = ("system_act", "payout")  # a commit that brings one wakes the workers:
 NEAR = timedelta(seconds=30)  # so does one that brings a moment so near; for later ones they look in time by themselves
 _LINE = table_of(OrderLine)
 _REFUND = table_of(Refund)
-_LINE_COLUMNS = tuple(column.name for column in _LINE.c)
-_REFUND_COLUMNS = tuple(column.name for column in _REFUND.c)
 _LEDGER_COLUMNS = tuple(Ledger.__dataclass_fields__)
 # What never changes is never written again: a column that is set has its index written anew, the same value or not.
-_OF_A_LINE = ("order_id", "line", "buyer", "payment_no", "channel", "currency")
-_OF_A_REFUND = ("order_id", "id", "line", "buyer", "submitted_at", "claimed", "warned_at")
-_LINE_KEY = {"order_id": "at_order", "line": "at_line", "version": "at_version"}
-_REFUND_KEY = {"order_id": "at_order", "id": "at_id", "version": "at_version"}
-
-
-def _but(columns: tuple[str, ...], without: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(column for column in columns if column not in without)
-
+_CHANGING_LINE = ("captured", *_LEDGER_COLUMNS, "document", "seq", "head", "refusal", "repeats")
+_CHANGING_REFUND = (
+    "state", "next_due_at", "next_warn_at", "approved", "in_flight", "settled", "abused", "document", "seq", "head",
+    "refusal", "repeats",
+)  # fmt: skip
 
 COUNT_CALENDARS = select(func.count()).select_from(table_of(CalendarText))
 READ_CLOCK = select(func.clock_timestamp())
@@ -48,14 +42,14 @@ INSERT_REFUND = insert_row(Refund)
 INSERT_ENTRY = insert_row(Transition, without=("gid",))
 INSERT_EFFECT = insert_row(PendingEffect, without=("id",))
 KEEP_PAYOUT = insert_or(Payout, update=("state", "void", "channel", "dispatched_at", "asked", "next_ask_at"))
-CHANGE_LINE = update_where(OrderLine, _LINE_KEY, _but(_LINE_COLUMNS, _OF_A_LINE))
-CHANGE_LEDGER = update_where(OrderLine, _LINE_KEY, (*_LEDGER_COLUMNS, "version"))
-CHANGE_REFUND = update_where(Refund, _REFUND_KEY, _but(_REFUND_COLUMNS, _OF_A_REFUND))
-# Lines before the refunds on them; what has one statement is sent together.
+CHANGE_LINE = update_version(OrderLine, ("order_id", "line"), _CHANGING_LINE)
+CHANGE_LEDGER = update_version(OrderLine, ("order_id", "line"), _LEDGER_COLUMNS)
+CHANGE_REFUND = update_version(Refund, ("order_id", "id"), _CHANGING_REFUND)
+# In this order: lines before the refunds on them.
 _WRITES = (
     INSERT_LINE, CHANGE_LINE, CHANGE_LEDGER, INSERT_REFUND, CHANGE_REFUND, INSERT_ENTRY, KEEP_PAYOUT, INSERT_EFFECT,
 )  # fmt: skip
-_PLACE = {statement: number for number, statement in enumerate(_WRITES)}
+Rows = dict[Executable, list[Mapping[str, Any]]]
 COUNT_LINE = (
     update(_LINE)
     .where(_LINE.c.order_id == bindparam("at_order"), _LINE.c.line == bindparam("at_line"))
@@ -146,23 +140,24 @@ class Moves:
         Raises:
             Conflict: a line or a refund is no longer what was read.
         """
-        steps = [step for move in moves for step in _steps(move)]
-        steps.sort(key=lambda step: _PLACE[step.statement])  # stable: entries keep the order of their moves
+        rows: Rows = {statement: [] for statement in _WRITES}
+        for move in moves:
+            _write(rows, move)
         if self.session.dialect == "postgresql" and any(_wakes(move.decision, move.records) for move in moves):
-            steps.append(Step(TELL, {}))
-        self.session.batch(steps)
+            rows[TELL] = [{}]
+        self.session.write(rows)
 
     def add_effects(self, order_id: str, effects: Sequence[Effect], recorded_at: datetime) -> None:
         """Add effects that belong to no new entry, as warnings do."""
-        self.session.batch(_effect_steps(order_id, effects, recorded_at))
+        self.session.write({INSERT_EFFECT: _effect_rows(order_id, effects, recorded_at)})
 
     def count_refusal(self, stored: Stored, subject: str) -> None:
         """Count one more refusal that is the same as the chain's newest entry; no entry is added."""
         line = stored.aggregate.line
         if subject == stored.subject:
-            self.session.batch([Step(COUNT_LINE, {"at_order": line["order_id"], "at_line": line["line"]}, 1)])
+            self.session.write({COUNT_LINE: [{"at_order": line["order_id"], "at_line": line["line"]}]})
         else:
-            self.session.batch([Step(COUNT_REFUND, {"at_order": line["order_id"], "at_id": subject}, 1)])
+            self.session.write({COUNT_REFUND: [{"at_order": line["order_id"], "at_id": subject}]})
 
     def mark_warned(self, refund_id: str, at: datetime) -> None:
         """Remember that the warnings up to `at` were given."""
@@ -173,7 +168,7 @@ class Moves:
         warned = times.text(at)
         following = next_warning(read_document(found[0]), warned)
         place = {"at_order": order_id, "at_id": refund_id}
-        self.session.batch([Step(WARN, place | {"warned_at": warned, "next_warn_at": following}, 1)])
+        self.session.write({WARN: [place | {"warned_at": warned, "next_warn_at": following}]})
 
 
 def entry_columns(order_id: str, sealed: Sealed) -> dict[str, Any]:
@@ -225,60 +220,46 @@ def _keep(stored: Stored, subject: str, version: int, head: str, refusal: str | 
     stored.repeats[subject] = repeats
 
 
-def _steps(move: Move) -> list[Step]:
-    """Return what one move writes, each row once."""
+def _write(rows: Rows, move: Move) -> None:
+    """Add what one move writes, each row once."""
     stored, decision, records = move
     after = decision.aggregate
+    order_id, line = after.line["order_id"], stored.subject
     newest = {sealed.entry.subject: sealed for sealed in records}
-    steps = [Step(INSERT_ENTRY, entry_columns(after.line["order_id"], sealed), 1) for sealed in records]
-    told = newest.pop(stored.subject, None)
-    if told is not None:
-        steps.append(_line_step(stored, after, told))
-    elif any(sealed.entry.ledger for sealed in records):
-        steps.append(_ledger_step(stored, after))
-    steps += [_refund_step(stored, after.refunds[refund], sealed) for refund, sealed in newest.items()]
-    steps += _payout_steps(after, records)
+    rows[INSERT_ENTRY] += [entry_columns(order_id, sealed) for sealed in records]
+    if line in newest:
+        columns = line_columns(after.line, after.ledger)
+        _write_head(rows, INSERT_LINE, CHANGE_LINE, columns, newest.pop(line), stored.versions.get(line))
+    elif any(sealed.entry.ledger for sealed in records):  # the chain of the line stays where it is
+        place = {"order_id": order_id, "line": after.line["line"], "was": stored.versions[line]}
+        rows[CHANGE_LEDGER].append(_amounts(after.ledger) | place)
+    for refund, sealed in newest.items():
+        columns = refund_columns(after.refunds[refund], stored.warned.get(refund))
+        _write_head(rows, INSERT_REFUND, CHANGE_REFUND, columns, sealed, stored.versions.get(refund))
+    rows[KEEP_PAYOUT] += _payout_rows(after, records)
     if decision.effects:
-        steps += _effect_steps(after.line["order_id"], decision.effects, records[-1].recorded_at)
-    return steps
+        rows[INSERT_EFFECT] += _effect_rows(order_id, decision.effects, records[-1].recorded_at)
 
 
-def _line_step(stored: Stored, after: Aggregate, newest: Sealed) -> Step:
-    columns, version = line_columns(after.line, after.ledger), stored.versions.get(stored.subject)
+def _write_head(
+    rows: Rows, insert: Executable, change: Executable, columns: dict[str, Any], newest: Sealed, version: int | None
+) -> None:
     columns |= {"head": newest.hash, "refusal": newest.fingerprint, "repeats": 0}
     if version is None:
-        return Step(INSERT_LINE, columns | {"version": 1}, 1)
-    place = {"at_order": columns["order_id"], "at_line": columns["line"], "at_version": version}
-    return Step(CHANGE_LINE, columns | place | {"version": version + 1}, 1)
+        rows[insert].append(columns | {"version": 1, "warned_at": None})
+    else:
+        columns["was"] = version
+        rows[change].append(columns)
 
 
-def _ledger_step(stored: Stored, after: Aggregate) -> Step:
-    """Write the money alone: the chain of the line stays where it is when only a refund moved the ledger."""
-    version = stored.versions[stored.subject]
-    place = {"at_order": after.line["order_id"], "at_line": after.line["line"], "at_version": version}
-    return Step(CHANGE_LEDGER, _amounts(after.ledger) | place | {"version": version + 1}, 1)
-
-
-def _refund_step(stored: Stored, case: Case, newest: Sealed) -> Step:
-    version = stored.versions.get(case["id"])
-    columns = refund_columns(case, stored.warned.get(case["id"]))
-    columns |= {"head": newest.hash, "refusal": newest.fingerprint, "repeats": 0}
-    if version is None:
-        return Step(INSERT_REFUND, columns | {"version": 1, "warned_at": None}, 1)
-    place = {"at_order": columns["order_id"], "at_id": columns["id"], "at_version": version}
-    return Step(CHANGE_REFUND, columns | place | {"version": version + 1}, 1)
-
-
-def _payout_steps(after: Aggregate, records: Sequence[Sealed]) -> list[Step]:
-    """Write the numbers that the entries touched; each touch is definite, so nothing is to be asked for now."""
+def _payout_rows(after: Aggregate, records: Sequence[Sealed]) -> list[Mapping[str, Json]]:
+    """Return the numbers that the entries touched; each touch is definite, so nothing is to be asked for now."""
     touched = {
         (sealed.entry.subject, number): None
         for sealed in records
         for number in sealed.entry.patch.get("attempts") or ()
     }
-    return [
-        Step(KEEP_PAYOUT, _payout_columns(after.line, after.refunds[refund], number), 1) for refund, number in touched
-    ]
+    return [_payout_columns(after.line, after.refunds[refund], number) for refund, number in touched]
 
 
 def _payout_columns(line: Line, case: Case, number: str) -> dict[str, Json]:
@@ -291,17 +272,14 @@ def _payout_columns(line: Line, case: Case, number: str) -> dict[str, Json]:
     }  # fmt: skip
 
 
-def _effect_steps(order_id: str, effects: Sequence[Effect], recorded_at: datetime) -> list[Step]:
+def _effect_rows(order_id: str, effects: Sequence[Effect], recorded_at: datetime) -> list[Mapping[str, Json]]:
     recorded = times.text(recorded_at)
     return [
-        Step(
-            INSERT_EFFECT,
-            {
-                "order_id": order_id, "subject": effect.subject, "seq": effect.seq, "kind": effect.kind,
-                "code": effect.code, "params": canonical_text(dict(effect.params)),
-                "effective_at": effect.effective_at, "recorded_at": recorded, "tries": 0, "next_try_at": recorded,
-                "problem": None,
-            },
-        )
+        {
+            "order_id": order_id, "subject": effect.subject, "seq": effect.seq, "kind": effect.kind,
+            "code": effect.code, "params": canonical_text(effect.params),
+            "effective_at": effect.effective_at, "recorded_at": recorded, "tries": 0, "next_try_at": recorded,
+            "problem": None,
+        }
         for effect in effects
     ]  # fmt: skip

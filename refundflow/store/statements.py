@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import BindParameter, Dialect, Select, bindparam, insert, select, update
+from sqlalchemy import BindParameter, Dialect, Select, Update, bindparam, insert, literal_column, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.dialects.postgresql import psycopg
@@ -65,6 +65,16 @@ def insert_or(model: type[SQLModel], *, update: tuple[str, ...] = ()) -> Executa
 
 def update_where(model: type[SQLModel], by: Mapping[str, str], changes: tuple[str, ...]) -> Executable:
     """Change columns to the parameters of their names where each column of `by` equals its parameter."""
+    return _update(model, by).values({name: bindparam(name) for name in changes})
+
+
+def update_version(model: type[SQLModel], place: tuple[str, ...], changes: tuple[str, ...]) -> Executable:
+    """Change columns of the row at a place where its version is still the parameter `was`; the version counts on."""
+    by = {**{name: name for name in place}, "version": "was"}
+    counted: dict[str, Any] = {"version": literal_column(f"{table_of(model).name}.version + 1")}
+    return _update(model, by).values({name: bindparam(name) for name in changes} | counted)
+
+
+def _update(model: type[SQLModel], by: Mapping[str, str]) -> Update:
     table = table_of(model)
-    conditions = [table.c[name] == bindparam(parameter, type_=table.c[name].type) for name, parameter in by.items()]
-    return update(table).where(*conditions).values({name: bindparam(name) for name in changes})
+    return update(table).where(*(table.c[name] == bindparam(at, type_=table.c[name].type) for name, at in by.items()))

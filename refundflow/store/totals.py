@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, LargeBinary, Text, bindparam, case, cast, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from refundflow.store.connections import Session, Step
+from refundflow.store.connections import Session
 from refundflow.store.values import moment
 from refundflow.tables import PendingEffect, Refund, Total, Transition, table_of
 from refundflow.totals import Key
@@ -137,11 +137,10 @@ class Totals:
         self.session.run(BEGIN, name=COUNTED, labels=_NONE, value=0)
         if self.session.run(ADVANCE, was=new.counted, now=new.until) != 1:
             return False
-        steps = [
-            Step(ADD, {"name": name, "labels": json.dumps(labels), "value": value})
-            for (name, labels), value in sorted(counts.items())
-        ]
-        self.session.batch(steps)
+        added = sorted(counts.items())
+        self.session.write(
+            {ADD: [{"name": name, "labels": json.dumps(labels), "value": value} for (name, labels), value in added]}
+        )
         return True
 
     def totals(self) -> dict[Key, int]:
