@@ -119,6 +119,11 @@ class Recorded:
     effects: Sequence[Values]
 
     @property
+    def lapses(self) -> int:
+        """Count the entries that deadlines caused."""
+        return len(self.bodies)
+
+    @property
     def rows(self) -> int:
         """Count the rows that are inserted or changed."""
         moved = any(body["ledger"] for body in self.bodies)

@@ -18,14 +18,16 @@ from bench.by_hand import open_hand, recorded, write_by_hand
 from bench.clones import clone, clone_name
 from bench.scene import Place, postgres_url, sqlite_url
 from refundflow.service import Refunds
-from refundflow.service.work import BATCH
+from refundflow.service.work import BATCH, LET_IN
 from refundflow.store import Store
+from refundflow.worker import settle
 from states import times
 from tests.support.aged import waiting_for_evidence
 from tests.support.market import LI, a_file
 
 FOUND = 100
 LOOKS = 40
+TURN = 5 * BATCH  # deadlines of one turn, so that both ways meet the same weather
 MODEL = "W0"  # the order that is copied; W1 records what its lapses write
 PAST, FUTURE = (times.text(datetime.now(UTC) + timedelta(days=days)) for days in (-20, 400))
 
@@ -77,47 +79,48 @@ def sweeping(url: str, count: int) -> str:
     hand = open_hand(url)
     model = Place(order_id="W1", refund="W1-1-1", buyer="")
     seq = hand.run("SELECT seq FROM refunds WHERE id = 'W1-1-1'").fetchone()[0]
-    shares: list[tuple[float, float]] = []
     clone(url, MODEL, 1, prefix="V", due=FUTURE)  # the worker leaves this one alone
+    settle()
+    shares: list[tuple[float, float, float, float]] = []
     with Refunds.connect(url) as refunds:
         refunds.work()
         lapses = recorded(hand, model, seq)
-        clone_again = _cloner(url)
-        for turn in range(4):
-            prefix = clone_again(count // 4, PAST)
-            by_hand = clone_again(count // 4, FUTURE)
-            orders = [clone_name(by_hand, n) for n in range(count // 4)]
+        clone(url, clone_name("V", 0), count, prefix="N", due=PAST)
+        clone(url, clone_name("V", 0), count, prefix="H", due=FUTURE)
+        for start in range(0, count, TURN):
+            orders = [clone_name("H", number) for number in range(start, start + TURN)]
             places = [Place(order_id=order, refund=f"{order}-1-1", buyer="") for order in orders]
 
             def write() -> None:
-                for start in range(0, len(places), BATCH):  # noqa: B023
+                for first in range(0, TURN, BATCH):
                     hand.begin()
-                    for place in places[start : start + BATCH]:  # noqa: B023
+                    for place in places[first : first + BATCH]:  # noqa: B023
                         write_by_hand(hand, lapses, place)
                     hand.run("COMMIT")
 
-            timed = [_seconds(write), _seconds(refunds.work)] if turn % 2 else [_seconds(refunds.work), _seconds(write)]
-            shares.append((timed[1], timed[0]) if turn % 2 else (timed[0], timed[1]))
-            assert refunds.next_work_at() is not None and prefix
+            def fire() -> None:
+                done: Counter[str] = Counter()
+                while done["lapsed"] < TURN * lapses.lapses and refunds.fire(done):
+                    time.sleep(LET_IN)
+
+            both = (fire, write) if start // TURN % 2 else (write, fire)
+            timed = {way.__name__: _measured(way) for way in both}
+            shares.append(timed["fire"] + timed["write"])
     hand.close()
-    worker, floor = (statistics.median(share[which] for share in shares) / (count // 4) for which in (0, 1))
+    worker, floor = (statistics.median(share[which] for share in shares) / TURN * 1e3 for which in (0, 2))
+    wall = statistics.median(share[0] / share[2] for share in shares)
+    cpu = statistics.median(share[1] / share[3] for share in shares)
     return (
-        f"{count} refunds, {lapses.rows} rows each: worker {worker * 1e3:.2f} ms, by hand {floor * 1e3:.2f} ms;"
-        f" ratio {worker / floor:.2f}"
+        f"{count} refunds, {lapses.rows} rows each: worker {worker:.3f} ms, by hand {floor:.3f} ms;"
+        f" ratio {wall:.2f}, of CPU {cpu:.2f}"
     )
 
 
-def _cloner(url: str) -> Callable[[int, str], str]:
-    """Return what makes copies of a refund whose two deadlines are due, under a new prefix each time."""
-    made = 0
-
-    def more(count: int, due: str) -> str:
-        nonlocal made
-        made += 1
-        clone(url, clone_name("V", 0), count, prefix=f"N{made}x", due=due)
-        return f"N{made}x"
-
-    return more
+def _measured(work: Callable[[], object]) -> tuple[float, float]:
+    """Return wall and CPU seconds."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def waiting(url: str, count: int) -> str:

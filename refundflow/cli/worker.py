@@ -48,6 +48,9 @@ def worker(
     receiver = _receiver(deliver_file, deliver_command)
     with call.connected() as refunds:
         refunds.gateways = channels(rehearsal=refunds.rehearsal, settings=config.read())
+        from refundflow.worker import Worker, run_until_signalled, settle
+
+        settle()
         if once:
             _say(call, refunds.work(at=call.at), refunds.deliver(receiver, at=call.at) if receiver else None)
             return
@@ -56,7 +59,6 @@ def worker(
                 "in a rehearsal time is what you say: run `refundflow worker --once --at TIME`", field="once"
             )
         from refundflow.metrics import served
-        from refundflow.worker import Worker, run_until_signalled
 
         keeper = Worker(refunds, receiver=receiver, report=lambda done, sent: _say_done(call, done, sent))
         with nullcontext() if metrics_port is None else served(refunds, metrics_port) as port:

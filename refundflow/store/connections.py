@@ -21,6 +21,10 @@ Row = Sequence[Any]
 Connection = Any  # sqlite3.Connection or psycopg.Connection: both have execute(text, values) → cursor
 # Short beside a move, so that whoever waits is as likely to be next as the one who just wrote.
 _LOOK_AGAIN_SECONDS = 0.0002
+# Of one connection, at most. A batch of lapses touches some hundred pages; the default of 2 MiB gives them up at once.
+_CACHE_KIB = 32 * 1024
+# 16 MiB of write-ahead log before its pages are copied into the file: what changes again and again is copied once.
+_CHECKPOINT_PAGES = 4000
 _BUSY = "the lock of the writers did not come free"
 
 
@@ -159,6 +163,8 @@ class SqliteDatabase:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if self.durable else 'NORMAL'}")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         return connection
 
     @contextmanager

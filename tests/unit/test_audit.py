@@ -37,7 +37,7 @@ def test_equal_values_have_equal_bytes() -> None:
 
 @pytest.mark.parametrize("value", [1.0, {"a": [float("nan")]}, {1: "x"}, {"a": b"x"}, {"a": START}, "\ud800", 2**64])
 def test_what_has_no_canonical_form_is_refused(value: Any) -> None:
-    """Floats, keys that are no text, bytes, moments, half characters and numbers no database holds cannot be written."""
+    """Floats, keys that are no text, bytes, moments, half characters, numbers of more than 64 bits are refused."""
     with pytest.raises(ValueError, match=r"."):
         audit.canonical(value)
 
