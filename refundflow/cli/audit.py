@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from refundflow.cli import output
+from refundflow.cli import output, proofs
 from refundflow.cli.call import PLAIN, READ, Call, command
 from refundflow.cli.progress import counting
 from refundflow.errors import ProofFailed
@@ -14,6 +14,7 @@ from refundflow.render import verification_json
 app = typer.Typer()
 audit_app = typer.Typer(help="Export and verify the audit chains.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit", rich_help_panel="Audit")
+audit_app.add_typer(proofs.app)
 
 
 @command(audit_app, "refundflow audit export --format jsonl --output entries.jsonl --as auditor:sun", takes=READ)
