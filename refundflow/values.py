@@ -282,6 +282,8 @@ class Verification:
     chains: int
     entries: int
     findings: tuple[Finding, ...]
+    leaves: int = 0
+    checkpoints: int = 0
 
     @property
     def ok(self) -> bool:

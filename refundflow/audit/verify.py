@@ -7,8 +7,10 @@ from hashlib import sha256
 from itertools import groupby
 from typing import Any
 
+from refundflow.audit.heads import Outside
 from refundflow.audit.replay import Finding, Replayed
 from refundflow.audit.texts import texts_agree
+from refundflow.audit.tree import LogProof
 from refundflow.store import REGISTER_ORDER, StaffRow, StoredEntry, Tx, line_columns, refund_columns, written
 from refundflow.vault import Vault
 from states.case import Ledger, line_subject
@@ -23,15 +25,19 @@ class Verified:
     chains: int
     entries: int
     findings: tuple[Finding, ...]
+    leaves: int = 0  # of the log
+    checkpoints: int = 0
 
 
-def verify(tx: Tx, vault: Vault, *, progress: Callable[[int], None] | None = None) -> Verified:
+def verify(
+    tx: Tx, vault: Vault, *, outside: Outside | None = None, progress: Callable[[int], None] | None = None
+) -> Verified:
     """Walk all chains once, in memory bounded by one order, and tell whatever does not hold.
 
     Per entry: no gap, the hash of the one before, the hash of the body, columns that repeat the body, texts and
     evidence that it commits to. Per row: it equals the replay of its chain. Per line: the ledger is the sum of all
-    changes. Per policy: its version is that of its content. `progress` is told how many
-    entries were read since it was told last.
+    changes. Per policy: its version is that of its content. Of the log: see `tree`, with what is known `outside`.
+    `progress` is told how many entries were read since it was told last.
     """
     chains = entries = 0
 
@@ -45,10 +51,16 @@ def verify(tx: Tx, vault: Vault, *, progress: Callable[[int], None] | None = Non
     try:
         for finding in _findings(tx, vault, walked):
             findings.append(finding)
+        log = LogProof(tx, vault.secret, outside or Outside())
+        for finding in log.findings(progress or (lambda more: None)):
+            findings.append(finding)
     except (ValueError, KeyError, TypeError) as problem:
         # A row that cannot even be read: whoever wrote it was not us, and nothing behind it was looked at.
         findings.append(Finding("", 0, f"a row cannot be read, verification ends there: {problem}"))
-    return Verified(chains=chains, entries=entries, findings=tuple(findings))
+        return Verified(chains=chains, entries=entries, findings=tuple(findings))
+    return Verified(
+        chains=chains, entries=entries, findings=tuple(findings), leaves=log.leaves, checkpoints=log.heads.count
+    )
 
 
 def _findings(tx: Tx, vault: Vault, walked: Callable[[int], None]) -> Iterator[Finding]:

@@ -146,6 +146,8 @@ class LogWork(Reading):
             new = tx.log_end().size - (newest.size if newest is not None else 0)
             if cadence is not None and newest is not None and not cadence.is_due(newest, new, now):
                 return newest  # somebody else was first, or what is new is not settled yet
+            if at is not None:
+                self.engine.reached(tx, now)
             return checkpointer.make_checkpoint(tx, self.engine.store.secret, keys, now, published, again=again)
 
         made = self.engine.write(make)

@@ -3,7 +3,7 @@
 from refundflow.store.connections import Conflict
 from refundflow.store.documents import canonical, read_document
 from refundflow.store.entries import REGISTER_ORDER
-from refundflow.store.log import TILE_WIDTH, LogEnd, Piece, StoredCheckpoint, Tile
+from refundflow.store.log import TILE_WIDTH, LogEnd, Logged, Piece, StoredCheckpoint, Tile
 from refundflow.store.moves import NEAR, line_columns, refund_columns
 from refundflow.store.rows import (
     FIRST_PREVIOUS,
@@ -33,6 +33,7 @@ __all__ = [
     "EffectRow",
     "Head",
     "LogEnd",
+    "Logged",
     "Move",
     "PaymentFacts",
     "PayoutRow",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, bindparam, desc, func, select
+from sqlalchemy import BigInteger, Integer, bindparam, desc, func, select, tuple_
 
 from refundflow.store.connections import Row
 from refundflow.store.horizon import Horizon
@@ -48,6 +48,22 @@ READ_PIECE_OF = (
     .where(_TILE.c.first_gid.is_not(None), _TILE.c.first_gid <= bindparam("gid", type_=BigInteger()))
     .order_by(desc(_TILE.c.first_gid))
     .limit(1)
+)
+READ_PIECES = (
+    select(_TILE)
+    .where(
+        _TILE.c.level == bindparam("level"),
+        tuple_(bindparam("number", type_=BigInteger()), bindparam("start", type_=Integer()))
+        < tuple_(_TILE.c.number, _TILE.c.start),
+    )
+    .order_by(_TILE.c.number, _TILE.c.start)
+    .limit(bindparam("page"))
+)
+READ_LOGGED = (
+    select(_ENTRY.c.gid, _ENTRY.c.subject, _ENTRY.c.seq, _ENTRY.c.recorded_at, _ENTRY.c.body)
+    .where(_ENTRY.c.gid > bindparam("after", type_=BigInteger()))
+    .order_by(_ENTRY.c.gid)
+    .limit(bindparam("page"))
 )
 ADD_PIECE = insert_row(TilePiece)
 ADD_CHECKPOINT = insert_row(CheckpointRow)
@@ -93,6 +109,16 @@ class Piece(NamedTuple):
     gids: tuple[int, ...] | None = None
 
 
+class Logged(NamedTuple):
+    """What the log binds of an entry, and where it stands."""
+
+    gid: int
+    subject: str
+    seq: int
+    recorded_at: datetime
+    body: bytes
+
+
 class StoredCheckpoint(NamedTuple):
     """One head of the tree: `root` in hexadecimal digits, `note` as signed (None: nobody has signed)."""
 
@@ -129,6 +155,28 @@ class Log(Horizon):
         rows = self.session.rows(READ_TILE, level=level, number=number)
         hashes = b"".join(bytes(row[1]) for row in rows)
         return Tile(hashes, tuple(gid for row in rows if row[2] is not None for gid in _gids(bytes(row[2]))))
+
+    def pieces(self, level: int) -> Iterator[Piece]:
+        """Yield the pieces of all tiles of a level, in order.
+
+        Raises:
+            ValueError: one cannot be read.
+        """
+        place = (-1, -1)
+        while rows := self.session.rows(READ_PIECES, level=level, number=place[0], start=place[1], page=PAGE):
+            for _, number, start, hashes, gids, first in rows:
+                told = None if gids is None else _gids(bytes(gids))
+                if told is not None and told[:1] != (first,):
+                    raise ValueError(f"tile {level}/{number}: its first number is not {first}")
+                yield Piece(level, number, start, bytes(hashes), told)
+            place = (rows[-1][1], rows[-1][2])
+
+    def logged(self) -> Iterator[Logged]:
+        """Yield what the log binds of every entry, in log order."""
+        after = 0
+        while rows := self.session.rows(READ_LOGGED, after=after, page=PAGE):
+            yield from (Logged(row[0], row[1], row[2], moment(row[3]), bytes(row[4])) for row in rows)
+            after = rows[-1][0]
 
     def leaf_of(self, gid: int) -> int | None:
         """Return the leaf number of an entry, None where it has none."""
@@ -183,4 +231,6 @@ def _columns(piece: Piece) -> dict[str, object]:
 
 
 def _gids(packed: bytes) -> tuple[int, ...]:
+    if len(packed) % GID_SIZE:
+        raise ValueError("the numbers of entries in a tile cannot be read")
     return struct.unpack(f">{len(packed) // GID_SIZE}q", packed)
