@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
 from itertools import groupby
 from typing import Any
 
 from refundflow.audit.heads import Outside
+from refundflow.audit.registers import registers_agree
 from refundflow.audit.replay import Finding, Replayed
 from refundflow.audit.texts import texts_agree
 from refundflow.audit.tree import LogProof
-from refundflow.store import REGISTER_ORDER, StaffRow, StoredEntry, Tx, line_columns, refund_columns, written
+from refundflow.store import REGISTER_ORDER, StoredEntry, Tx, line_columns, refund_columns, written
 from refundflow.vault import Vault
 from states.case import Ledger, line_subject
 
@@ -80,8 +80,7 @@ def _findings(tx: Tx, vault: Vault, walked: Callable[[int], None]) -> Iterator[F
             people = chains.get("staff", people)
             continue
         yield from _rows_agree(chains, order_id, lines.take(order_id), refunds.take(order_id), payouts.take(order_id))
-    yield from _staff_agrees(people, tx.staff_list())
-    yield from _policies_agree(tx.policies())
+    yield from registers_agree(tx, vault, people)
 
 
 class _Reader:
@@ -119,6 +118,7 @@ def _rows_agree(
     """Compare the rows of one order with what its chains say."""
     ledgers: dict[str, dict[str, int]] = {}
     cases: dict[str, Replayed] = {}
+    payments: dict[str, str] = {}
     for row in refunds:
         chain = cases[row["id"]] = chains.pop(row["id"], Replayed(row["id"]))
         _add(ledgers.setdefault(row["line"], {}), chain.ledger)
@@ -127,9 +127,10 @@ def _rows_agree(
         subject = line_subject(order_id, row["line"])
         chain = chains.pop(subject, Replayed(subject))
         _add(ledger := ledgers.pop(row["line"], {}), chain.ledger)
+        payments[row["line"]] = row["payment_no"]
         yield from _row_agrees(chain, row, partial(line_columns, ledger=Ledger(**ledger)))
     yield from (Finding(line_subject(order_id, line), 0, "refunds of a line that has no row") for line in ledgers)
-    yield from _payouts_agree(cases, payouts)
+    yield from _payouts_agree(cases, payments, payouts)
     yield from (Finding(subject, 0, "a chain without a row") for subject in chains)
 
 
@@ -156,32 +157,17 @@ def _row_agrees(
             yield Finding(chain.subject, 0, f"the stored {name} is not what the entries say")
 
 
-def _staff_agrees(chain: Replayed, rows: Iterable[StaffRow]) -> Iterator[Finding]:
-    """Compare the registered persons with the chain of the register."""
-    told = {name: said for name, said in chain.document.items() if isinstance(said, dict)}
-    for row in rows:
-        said = told.pop(row.name, None)
-        stored = {**row.document, "roles": list(row.roles), "active": row.active}
-        if said is None or any(stored.get(name) != value for name, value in said.items()):
-            yield Finding(chain.subject, 0, f"the person {row.name} is not what the entries say")
-    yield from (Finding(chain.subject, 0, f"the person {name} has no row") for name in told)
-
-
-def _policies_agree(policies: Mapping[str, str]) -> Iterator[Finding]:
-    """Check that every policy that a refund may be pinned to is the one that its version names."""
-    for version, content in policies.items():
-        if sha256(content.encode()).hexdigest() != version:
-            yield Finding("policies", 0, f"the policy {version} is not what its version says")
-
-
-def _payouts_agree(cases: Mapping[str, Replayed], payouts: Iterable[dict[str, Any]]) -> Iterator[Finding]:
-    """Compare the payout numbers of one order with the attempts that its refunds tell."""
+def _payouts_agree(
+    cases: Mapping[str, Replayed], payments: Mapping[str, str], payouts: Iterable[dict[str, Any]]
+) -> Iterator[Finding]:
+    """Compare the payout numbers of one order with the attempts that its refunds tell and the lines' payments."""
     told = {number: (name, item) for name, case in cases.items() for number, item in _attempts(case)}
     for row in payouts:
         name, attempt = told.pop(row["number"], (row["subject"], None))
         same = (
             attempt is not None
             and row["subject"] == name
+            and row["payment_no"] == payments.get(cases[name].document.get("line", ""))
             and all(row[column] == attempt.get(column) for column in ("channel", "amount", "currency", "state", "void"))
             and written(row["dispatched_at"]) == attempt.get("at")
         )
