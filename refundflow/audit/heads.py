@@ -171,6 +171,8 @@ class Heads:
             ((unverified(note), name, note) for name, note in self._outside.held.items()), key=lambda item: item[0].size
         )
         for head, name, note in heads:
+            if self._tx.checkpoint_of(head.size) is None:
+                self._problems.append(Finding(LOG, 0, f"the checkpoint {name} is not in the database"))
             yield _Claim(head.size, head.root, "held", f"the checkpoint {name}", note)
 
     def _published(self) -> Iterator[_Claim]:

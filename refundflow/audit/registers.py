@@ -1,6 +1,6 @@
 """The proof of what belongs to no order: staff, policies, calendars and buyers are what their names and entries say."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
 
 from refundflow import calendars
@@ -11,10 +11,10 @@ from refundflow.vault import Vault
 from states import times
 
 
-def registers_agree(tx: Tx, vault: Vault, people: Replayed) -> Iterator[Finding]:
-    """Compare every register with what its entries, or the names of its rows, say."""
+def registers_agree(tx: Tx, vault: Vault, people: Replayed, pinned: Collection[str]) -> Iterator[Finding]:
+    """Compare every register with what its entries, or the names of its rows, say; `pinned` are policies of refunds."""
     yield from _staff_agrees(people, tx.staff_list())
-    yield from _policies_agree(tx.policies())
+    yield from _policies_agree(tx.policies(), pinned)
     yield from _calendars_agree(tx)
     for row in tx.scan_buyers():
         if not vault.is_sound(row):
@@ -32,11 +32,13 @@ def _staff_agrees(chain: Replayed, rows: Iterable[StaffRow]) -> Iterator[Finding
     yield from (Finding(chain.subject, 0, f"the person {name} has no row") for name in told)
 
 
-def _policies_agree(policies: Mapping[str, str]) -> Iterator[Finding]:
-    """Check that every policy that a refund may be pinned to is the one that its version names."""
+def _policies_agree(policies: Mapping[str, str], pinned: Collection[str]) -> Iterator[Finding]:
+    """Check that every policy that a refund is pinned to is there, and is the one that its version names."""
     for version, content in policies.items():
         if sha256(content.encode()).hexdigest() != version:
             yield Finding("policies", 0, f"the policy {version} is not what its version says")
+    missing = sorted(set(pinned) - set(policies))
+    yield from (Finding("policies", 0, f"the policy {version} has no row") for version in missing)
 
 
 def _calendars_agree(tx: Tx) -> Iterator[Finding]:

@@ -84,6 +84,12 @@ class LogProof:
 
     def _stored_leaves(self) -> Iterator[Leaf]:
         """Yield the leaves of the tiles in order, up to where they cannot be read on."""
+        try:
+            yield from self._readable_leaves()
+        except ValueError as problem:
+            self._problem = Finding(LOG, 0, str(problem))
+
+    def _readable_leaves(self) -> Iterator[Leaf]:
         position, last = 0, 0
         for piece in self._tx.pieces(0):
             gids = piece.gids or ()

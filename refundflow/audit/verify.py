@@ -67,6 +67,7 @@ def _findings(tx: Tx, vault: Vault, walked: Callable[[int], None]) -> Iterator[F
     entries = _Reader(tx.scan_entries())
     lines, refunds, payouts = _Reader(tx.scan_lines()), _Reader(tx.scan_refunds()), _Reader(tx.scan_payouts())
     people = Replayed("staff")
+    pinned: set[str] = set()
     while orders := [reader.order for reader in (entries, lines, refunds, payouts) if reader.order is not None]:
         order_id = min(orders)
         chains = {}
@@ -79,8 +80,9 @@ def _findings(tx: Tx, vault: Vault, walked: Callable[[int], None]) -> Iterator[F
         if order_id == REGISTER_ORDER:
             people = chains.get("staff", people)
             continue
+        pinned |= {str(chain.document["policy"]) for chain in chains.values() if "policy" in chain.document}
         yield from _rows_agree(chains, order_id, lines.take(order_id), refunds.take(order_id), payouts.take(order_id))
-    yield from registers_agree(tx, vault, people)
+    yield from registers_agree(tx, vault, people, pinned)
 
 
 class _Reader:
