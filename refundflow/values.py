@@ -387,6 +387,8 @@ class Numbers:
     outbox_lag_seconds: float
     coverage_days: int
     uncounted: int
+    unsigned: int
+    checkpoint_age_seconds: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

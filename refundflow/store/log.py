@@ -68,6 +68,7 @@ READ_LOGGED = (
 ADD_PIECE = insert_row(TilePiece)
 ADD_CHECKPOINT = insert_row(CheckpointRow)
 NEWEST_CHECKPOINT = select(_CHECKPOINT).order_by(desc(_CHECKPOINT.c.number)).limit(1)
+NEWEST_SIGNED = NEWEST_CHECKPOINT.where(_CHECKPOINT.c.note.is_not(None))
 CHECKPOINT_OF = (
     select(_CHECKPOINT).where(_CHECKPOINT.c.size == bindparam("size")).order_by(desc(_CHECKPOINT.c.number)).limit(1)
 )
@@ -200,6 +201,10 @@ class Log(Horizon):
     def newest_checkpoint(self) -> StoredCheckpoint | None:
         """Return the newest head of the tree."""
         return _found(self.session.one(NEWEST_CHECKPOINT))
+
+    def newest_signed_checkpoint(self) -> StoredCheckpoint | None:
+        """Return the newest head of the tree that somebody has signed."""
+        return _found(self.session.one(NEWEST_SIGNED))
 
     def checkpoint_of(self, size: int) -> StoredCheckpoint | None:
         """Return the newest head of the tree at a size."""
