@@ -11,6 +11,8 @@ DATABASE_URL = "REFUNDFLOW_DATABASE_URL"
 ACTOR = "REFUNDFLOW_ACTOR"
 POLICY = "REFUNDFLOW_POLICY"
 FAKE_CHANNEL = "REFUNDFLOW_FAKE_CHANNEL"
+SIGNING_KEY = "REFUNDFLOW_SIGNING_KEY"
+CHECKPOINTS = "REFUNDFLOW_CHECKPOINTS"
 DEFAULT_URL = "sqlite:///refundflow.db"
 _DRIVERS = {
     "sqlite": "sqlite",
@@ -26,13 +28,16 @@ class Config:
     """The settings of one process.
 
     `policy` is the file of the policy that refunds get when they are submitted (None: the packaged
-    one), `fake_channel` the file in which the fake channel keeps what it knows.
+    one), `fake_channel` the file in which the fake channel keeps what it knows, `signing_key` the file of the key
+    that signs checkpoints, `checkpoints` the folder in which they are published.
     """
 
     database_url: str = DEFAULT_URL
     actor: str | None = None
     policy: Path | None = None
     fake_channel: Path | None = None
+    signing_key: Path | None = None
+    checkpoints: str | None = None
 
 
 def read(environment: Mapping[str, str] | None = None, *, default_url: str = DEFAULT_URL) -> Config:
@@ -47,6 +52,8 @@ def read(environment: Mapping[str, str] | None = None, *, default_url: str = DEF
         actor=given.get(ACTOR) or None,
         policy=_path(given.get(POLICY)),
         fake_channel=_path(given.get(FAKE_CHANNEL)),
+        signing_key=_path(given.get(SIGNING_KEY)),
+        checkpoints=given.get(CHECKPOINTS) or None,
     )
 
 

@@ -119,6 +119,12 @@ def _gauges(numbers: values.Numbers) -> Iterator["Metric"]:
         ("refundflow_outbox_lag_seconds", "For how long the oldest effect to try waits.", numbers.outbox_lag_seconds),
         ("refundflow_calendar_days_left", "Days until the coverage of the calendar ends.", numbers.coverage_days),
         ("refundflow_entries_uncounted", "Entries that the totals do not hold yet.", numbers.uncounted),
+        ("refundflow_entries_unsigned", "Entries that no signed checkpoint has yet.", numbers.unsigned),
+        (
+            "refundflow_checkpoint_age_seconds",
+            "Age of the newest signed checkpoint; 0 where there is none.",
+            numbers.checkpoint_age_seconds,
+        ),
     ):
         yield _gauge(name, about, (), {(): value})
 

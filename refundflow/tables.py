@@ -325,6 +325,42 @@ class EvidenceContent(Base, table=True):
     cipher: bytes = Field(sa_type=LargeBinary)
 
 
+class TilePiece(Base, table=True):
+    """Some hashes in a row of one tile (256 wide) of the log's Merkle tree, append only.
+
+    A tile is its pieces in the order of `start`. On level 0 the hashes are of leaves, and `gids` are the numbers of
+    their entries, eight bytes each; on a level above, each is the root of a full tile below.
+    """
+
+    __tablename__ = "tiles"
+    __table_args__ = (
+        PrimaryKeyConstraint("level", "number", "start"),
+        CheckConstraint("(level = 0) = (gids IS NOT NULL AND first_gid IS NOT NULL)", name="leaves"),
+        CheckConstraint("start >= 0 AND start + length(hashes) / 32 <= 256", name="width"),
+        _where_set("ix_tiles_first_gid", "first_gid"),
+    )
+
+    level: int = Field(sa_type=Integer)
+    number: int = Field(sa_type=Number)
+    start: int = Field(sa_type=Integer)
+    hashes: bytes = Field(sa_type=LargeBinary)
+    gids: bytes | None = Field(sa_type=LargeBinary)
+    first_gid: int | None = Field(sa_type=BigInteger)
+
+
+class CheckpointRow(Base, table=True):
+    """One head of the log's tree, append only; `note` is the signed checkpoint, null where nobody has signed."""
+
+    __tablename__ = "checkpoints"
+    __table_args__ = (CheckConstraint("size >= 0", name="size"), Index(None, "size", "number"))
+
+    number: int = Field(sa_column=Column(Number, primary_key=True, autoincrement=False))
+    size: int = Field(sa_type=BigInteger)
+    root: str = Field(sa_type=Text)
+    note: str | None = Field(sa_type=Text)
+    made_at: datetime = Field(sa_type=Moment)
+
+
 class PolicyText(Base, table=True):
     """One policy by the version that its content gives it."""
 

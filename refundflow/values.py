@@ -282,6 +282,8 @@ class Verification:
     chains: int
     entries: int
     findings: tuple[Finding, ...]
+    leaves: int = 0
+    checkpoints: int = 0
 
     @property
     def ok(self) -> bool:
@@ -385,3 +387,38 @@ class Numbers:
     outbox_lag_seconds: float
     coverage_days: int
     uncounted: int
+    unsigned: int
+    checkpoint_age_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkpoint:
+    """One head of the log: so many leaves and their root; `note` is None where nobody has signed it."""
+
+    number: int
+    size: int
+    root: str
+    note: str | None
+    made_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LogKey:
+    """One public key of the register; `until` is None while it may sign."""
+
+    vkey: str
+    id: str
+    since: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checked:
+    """What a proof or a checkpoint proves, once it was checked with trusted keys alone."""
+
+    kind: str
+    origin: str
+    size: int
+    first: int | None = None
+    subject: str | None = None
+    entries: int = 0

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _NONCE = 12
@@ -39,7 +40,7 @@ class Vault:
     def new_buyer(self, buyer_id: str) -> BuyerRow:
         """Make the row of a new buyer; in a rehearsal the key follows from the id, so that histories repeat."""
         key = _mac(self.secret, "key", buyer_id) if self._rehearsal else os.urandom(32)
-        ref = "b" + _mac(key, "ref", buyer_id).hex()[:24]
+        ref = _reference(key, buyer_id)
         cipher = self.encrypt(key, buyer_id.encode(), f"buyer {ref}")
         return BuyerRow(ref=ref, lookup=self.buyer_lookup(buyer_id), key=key, cipher=cipher)
 
@@ -50,6 +51,14 @@ class Vault:
             cryptography.exceptions.InvalidTag: the row was changed.
         """
         return self.decrypt(row.key, row.cipher, f"buyer {row.ref}").decode()
+
+    def is_sound(self, row: BuyerRow) -> bool:
+        """Tell whether key, lookup and id of a buyer are those that his reference was made from."""
+        try:
+            buyer_id = self.open_buyer_id(row)
+        except (InvalidTag, ValueError):
+            return False
+        return row.lookup == self.buyer_lookup(buyer_id) and row.ref == _reference(row.key, buyer_id)
 
     def commitment(self, key: bytes, subject: str, seq: int, field: str, text: str) -> str:
         """Bind an entry to a text without telling it: once the buyer's key is gone nobody can guess it back."""
@@ -76,6 +85,10 @@ class Vault:
             cryptography.exceptions.InvalidTag: another key or context, or the cipher was changed.
         """
         return AESGCM(_mac(key, "encryption")).decrypt(cipher[:_NONCE], cipher[_NONCE:], context.encode())
+
+
+def _reference(key: bytes, buyer_id: str) -> str:
+    return "b" + _mac(key, "ref", buyer_id).hex()[:24]
 
 
 def _mac(key: bytes, *parts: str) -> bytes:

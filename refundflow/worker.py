@@ -10,8 +10,9 @@ from datetime import timedelta
 from types import FrameType
 
 from refundflow import values
-from refundflow.errors import Busy, ChangedMeanwhile
+from refundflow.errors import Busy, ChangedMeanwhile, RefundflowError
 from refundflow.outbox import Receiver
+from refundflow.proof import Cadence
 from refundflow.service import NEAR, Refunds
 
 log = logging.getLogger("refundflow.worker")
@@ -29,7 +30,8 @@ class Worker:
     """Does what the system owes, round after round, until it is told to stop.
 
     Nothing is leased: a round that dies is rolled back by the database, and the next worker finds
-    the same work. `report` gets what each round did and delivered.
+    the same work. `report` gets what each round did and delivered. `cadence` says how often a checkpoint of the log
+    is made, where there is a key to sign it.
     """
 
     def __init__(
@@ -38,10 +40,12 @@ class Worker:
         *,
         receiver: Receiver | None = None,
         report: Callable[[values.Work, values.Delivered | None], None] | None = None,
+        cadence: Cadence | None = None,
     ) -> None:
         self.refunds = refunds
         self.receiver = receiver
         self.report = report or (lambda done, delivered: None)
+        self.cadence = cadence or Cadence()
         self._stop = threading.Event()
         self._count_at = 0.0
 
@@ -74,11 +78,21 @@ class Worker:
         return self._pause()
 
     def _look_after(self) -> None:
-        """Count new entries, and compare the clocks."""
+        """Count new entries, make a checkpoint when it is time, and compare the clocks."""
         self.refunds.count(stop=self._stop.is_set)
+        self._checkpoint()
         skew = self.refunds.skew()
         if abs(skew) > LARGE_SKEW:
             log.warning("this host's clock is %+.1f s off the database's, which decides", skew.total_seconds())
+
+    def _checkpoint(self) -> None:
+        """Make and publish a checkpoint when it is time; that it cannot be stops no refund, and is told each time."""
+        try:
+            self.refunds.checkpoint_when_due(self.cadence, stop=self._stop.is_set)
+        except (Busy, ChangedMeanwhile):
+            raise
+        except RefundflowError as problem:
+            log.error("no checkpoint was published: %s", problem)
 
     def _pause(self) -> timedelta:
         """Return how long nothing is to be done, bounded."""

@@ -34,6 +34,9 @@ SHOWN = (
     (values.PendingEffect, "`effects`"),
     (values.CalendarStatus, "`calendar status`"),
     (values.CalendarImport, "`calendar import`"),
+    (values.Checkpoint, "`audit checkpoint`, `audit checkpoints`"),
+    (values.LogKey, "`audit keys`"),
+    (values.Checked, "`audit check`"),
 )  # fmt: skip
 _PLAIN = {
     str: "text",

@@ -1,5 +1,6 @@
 """The chains: entries sealed onto the hash of the one before, replayed, and verified."""
 
+from refundflow.audit.heads import Outside, held_checkpoints
 from refundflow.audit.replay import Finding, Replayed, parse, replay
 from refundflow.audit.seal import BODY_VERSION, CHART, fingerprint, seal
 from refundflow.audit.verify import Verified, verify
@@ -9,11 +10,13 @@ __all__ = [
     "BODY_VERSION",
     "CHART",
     "Finding",
+    "Outside",
     "Replayed",
     "Sealed",
     "Verified",
     "canonical",
     "fingerprint",
+    "held_checkpoints",
     "parse",
     "replay",
     "seal",

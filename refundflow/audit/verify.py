@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
 from itertools import groupby
 from typing import Any
 
+from refundflow.audit.heads import Outside
+from refundflow.audit.registers import registers_agree
 from refundflow.audit.replay import Finding, Replayed
 from refundflow.audit.texts import texts_agree
-from refundflow.store import REGISTER_ORDER, StaffRow, StoredEntry, Tx, line_columns, refund_columns, written
+from refundflow.audit.tree import LogProof
+from refundflow.store import REGISTER_ORDER, StoredEntry, Tx, line_columns, refund_columns, written
 from refundflow.vault import Vault
 from states.case import Ledger, line_subject
 
@@ -23,15 +25,19 @@ class Verified:
     chains: int
     entries: int
     findings: tuple[Finding, ...]
+    leaves: int = 0  # of the log
+    checkpoints: int = 0
 
 
-def verify(tx: Tx, vault: Vault, *, progress: Callable[[int], None] | None = None) -> Verified:
+def verify(
+    tx: Tx, vault: Vault, *, outside: Outside | None = None, progress: Callable[[int], None] | None = None
+) -> Verified:
     """Walk all chains once, in memory bounded by one order, and tell whatever does not hold.
 
     Per entry: no gap, the hash of the one before, the hash of the body, columns that repeat the body, texts and
     evidence that it commits to. Per row: it equals the replay of its chain. Per line: the ledger is the sum of all
-    changes. Per policy: its version is that of its content. `progress` is told how many
-    entries were read since it was told last.
+    changes. Per policy: its version is that of its content. Of the log: see `tree`, with what is known `outside`.
+    `progress` is told how many entries were read since it was told last.
     """
     chains = entries = 0
 
@@ -45,16 +51,23 @@ def verify(tx: Tx, vault: Vault, *, progress: Callable[[int], None] | None = Non
     try:
         for finding in _findings(tx, vault, walked):
             findings.append(finding)
+        log = LogProof(tx, vault.secret, outside or Outside())
+        for finding in log.findings(progress or (lambda more: None)):
+            findings.append(finding)
     except (ValueError, KeyError, TypeError) as problem:
         # A row that cannot even be read: whoever wrote it was not us, and nothing behind it was looked at.
         findings.append(Finding("", 0, f"a row cannot be read, verification ends there: {problem}"))
-    return Verified(chains=chains, entries=entries, findings=tuple(findings))
+        return Verified(chains=chains, entries=entries, findings=tuple(findings))
+    return Verified(
+        chains=chains, entries=entries, findings=tuple(findings), leaves=log.leaves, checkpoints=log.heads.count
+    )
 
 
 def _findings(tx: Tx, vault: Vault, walked: Callable[[int], None]) -> Iterator[Finding]:
     entries = _Reader(tx.scan_entries())
     lines, refunds, payouts = _Reader(tx.scan_lines()), _Reader(tx.scan_refunds()), _Reader(tx.scan_payouts())
     people = Replayed("staff")
+    pinned: set[str] = set()
     while orders := [reader.order for reader in (entries, lines, refunds, payouts) if reader.order is not None]:
         order_id = min(orders)
         chains = {}
@@ -67,9 +80,9 @@ def _findings(tx: Tx, vault: Vault, walked: Callable[[int], None]) -> Iterator[F
         if order_id == REGISTER_ORDER:
             people = chains.get("staff", people)
             continue
+        pinned |= {str(chain.document["policy"]) for chain in chains.values() if "policy" in chain.document}
         yield from _rows_agree(chains, order_id, lines.take(order_id), refunds.take(order_id), payouts.take(order_id))
-    yield from _staff_agrees(people, tx.staff_list())
-    yield from _policies_agree(tx.policies())
+    yield from registers_agree(tx, vault, people, pinned)
 
 
 class _Reader:
@@ -107,6 +120,7 @@ def _rows_agree(
     """Compare the rows of one order with what its chains say."""
     ledgers: dict[str, dict[str, int]] = {}
     cases: dict[str, Replayed] = {}
+    payments: dict[str, str] = {}
     for row in refunds:
         chain = cases[row["id"]] = chains.pop(row["id"], Replayed(row["id"]))
         _add(ledgers.setdefault(row["line"], {}), chain.ledger)
@@ -115,9 +129,10 @@ def _rows_agree(
         subject = line_subject(order_id, row["line"])
         chain = chains.pop(subject, Replayed(subject))
         _add(ledger := ledgers.pop(row["line"], {}), chain.ledger)
+        payments[row["line"]] = row["payment_no"]
         yield from _row_agrees(chain, row, partial(line_columns, ledger=Ledger(**ledger)))
     yield from (Finding(line_subject(order_id, line), 0, "refunds of a line that has no row") for line in ledgers)
-    yield from _payouts_agree(cases, payouts)
+    yield from _payouts_agree(cases, payments, payouts)
     yield from (Finding(subject, 0, "a chain without a row") for subject in chains)
 
 
@@ -144,32 +159,17 @@ def _row_agrees(
             yield Finding(chain.subject, 0, f"the stored {name} is not what the entries say")
 
 
-def _staff_agrees(chain: Replayed, rows: Iterable[StaffRow]) -> Iterator[Finding]:
-    """Compare the registered persons with the chain of the register."""
-    told = {name: said for name, said in chain.document.items() if isinstance(said, dict)}
-    for row in rows:
-        said = told.pop(row.name, None)
-        stored = {**row.document, "roles": list(row.roles), "active": row.active}
-        if said is None or any(stored.get(name) != value for name, value in said.items()):
-            yield Finding(chain.subject, 0, f"the person {row.name} is not what the entries say")
-    yield from (Finding(chain.subject, 0, f"the person {name} has no row") for name in told)
-
-
-def _policies_agree(policies: Mapping[str, str]) -> Iterator[Finding]:
-    """Check that every policy that a refund may be pinned to is the one that its version names."""
-    for version, content in policies.items():
-        if sha256(content.encode()).hexdigest() != version:
-            yield Finding("policies", 0, f"the policy {version} is not what its version says")
-
-
-def _payouts_agree(cases: Mapping[str, Replayed], payouts: Iterable[dict[str, Any]]) -> Iterator[Finding]:
-    """Compare the payout numbers of one order with the attempts that its refunds tell."""
+def _payouts_agree(
+    cases: Mapping[str, Replayed], payments: Mapping[str, str], payouts: Iterable[dict[str, Any]]
+) -> Iterator[Finding]:
+    """Compare the payout numbers of one order with the attempts that its refunds tell and the lines' payments."""
     told = {number: (name, item) for name, case in cases.items() for number, item in _attempts(case)}
     for row in payouts:
         name, attempt = told.pop(row["number"], (row["subject"], None))
         same = (
             attempt is not None
             and row["subject"] == name
+            and row["payment_no"] == payments.get(cases[name].document.get("line", ""))
             and all(row[column] == attempt.get(column) for column in ("channel", "amount", "currency", "state", "void"))
             and written(row["dispatched_at"]) == attempt.get("at")
         )

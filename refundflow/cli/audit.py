@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from refundflow.cli import output
+from refundflow.cli import files, output, proofs
 from refundflow.cli.call import PLAIN, READ, Call, command
 from refundflow.cli.progress import counting
 from refundflow.errors import ProofFailed
@@ -14,6 +14,7 @@ from refundflow.render import verification_json
 app = typer.Typer()
 audit_app = typer.Typer(help="Export and verify the audit chains.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit", rich_help_panel="Audit")
+audit_app.add_typer(proofs.app)
 
 
 @command(audit_app, "refundflow audit export --format jsonl --output entries.jsonl --as auditor:sun", takes=READ)
@@ -31,14 +32,34 @@ def export(
         output.talk(f"{written} entries written to {path}")
 
 
-@command(audit_app, "refundflow audit verify", takes=PLAIN)
-def verify(call: Call) -> None:
-    """Verify every chain: hashes, gaps, and that replay gives what is stored; exit status 8 if anything is wrong."""
+@command(audit_app, "refundflow audit verify --checkpoint held-in-march.txt", takes=PLAIN)
+def verify(
+    call: Call,
+    held: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--checkpoint", metavar="FILE", help="A checkpoint that you hold: the log must begin with it; repeat."
+        ),
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(metavar="VKEY", help="A key that you trust; by default those of the register. May be repeated."),
+    ] = None,
+) -> None:
+    """Verify chains, stored state, and the log with its checkpoints; exit status 8 if anything is wrong.
+
+    What was published (REFUNDFLOW_CHECKPOINTS) is compared too. Who holds an earlier checkpoint finds what nobody
+    else can: a history that was written anew as a whole.
+    """
+    known = {str(path): files.text(path) for path in held or ()}
     with call.connected() as refunds, counting("verifying entries") as progress:
-        result = refunds.verify(progress=progress)
+        result = refunds.verify(checkpoints=known, keys=key or (), progress=progress)
     if call.as_json:
         output.data(verification_json(result))
     else:
-        output.record([("chains", result.chains), ("entries", result.entries), ("findings", len(result.findings))])
+        told = [("chains", result.chains), ("entries", result.entries), ("findings", len(result.findings))]
+        if result.leaves or result.checkpoints:
+            told[2:2] = [("leaves", result.leaves), ("checkpoints", result.checkpoints)]
+        output.record(told)
     if not result.ok:
         raise ProofFailed([f"{item.subject} {item.seq or ''}: {item.what}" for item in result.findings])

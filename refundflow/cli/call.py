@@ -80,7 +80,12 @@ class Call:
         settings = config.read(default_url=default_url)
         from refundflow.service import Refunds
 
-        with Refunds.connect(settings.database_url, policy=settings.policy) as refunds:
+        with Refunds.connect(
+            settings.database_url,
+            policy=settings.policy,
+            signing_key=settings.signing_key,
+            checkpoints=settings.checkpoints,
+        ) as refunds:
             self._open = refunds
             try:
                 yield refunds

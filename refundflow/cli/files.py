@@ -35,6 +35,24 @@ def _content(item: EvidenceFile) -> bytes:
     return content
 
 
+def text(path: Path) -> str:
+    """Read a small file of text.
+
+    Raises:
+        BadInput: it cannot be read, is no text, or is larger than 64 MiB.
+    """
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise BadInput(f"{path}: larger than {MOST_BYTES // 2**20} MiB", field="file")
+        return content.decode()
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror or error}", field="file") from error
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path}: not UTF-8: {error.reason}", field="file") from error
+
+
 def policy(file: Path | None) -> "Policy":
     """Read a policy file; the packaged default where none is named.
 

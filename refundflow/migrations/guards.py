@@ -1,18 +1,38 @@
 """The guards that make chains append-only inside the database itself, and the check that they stand."""
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from refundflow.errors import ProofFailed
 
-_SQLITE = {
-    "transitions_no_update": """
+
+def _append_only(table: str, *key: str) -> dict[str, str]:
+    """Write the triggers by which SQLite refuses to change, to delete or to replace a row of a table."""
+    same = " AND ".join(f"{name} = NEW.{name}" for name in key)
+    return {
+        f"{table}_no_update": f"""
+        CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table}
+        BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END""",
+        f"{table}_no_delete": f"""
+        CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table}
+        BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END""",
+        f"{table}_no_replace": f"""
+        CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table}
+        WHEN EXISTS (SELECT 1 FROM {table} WHERE {same})
+        BEGIN SELECT RAISE(ABORT, 'entry exists'); END""",
+    }
+
+
+# By table; their text is compared with what the database holds, to the letter.
+_SQLITE: dict[str, dict[str, str]] = {
+    "transitions": {
+        "transitions_no_update": """
         CREATE TRIGGER transitions_no_update BEFORE UPDATE ON transitions
         BEGIN SELECT RAISE(ABORT, 'transitions is append-only'); END""",
-    "transitions_no_delete": """
+        "transitions_no_delete": """
         CREATE TRIGGER transitions_no_delete BEFORE DELETE ON transitions
         BEGIN SELECT RAISE(ABORT, 'transitions is append-only'); END""",
-    # INSERT OR REPLACE deletes the old row without firing the trigger above
-    "transitions_no_replace": """
+        # INSERT OR REPLACE deletes the old row without firing the trigger above
+        "transitions_no_replace": """
         CREATE TRIGGER transitions_no_replace BEFORE INSERT ON transitions
         WHEN EXISTS (SELECT 1 FROM transitions WHERE gid = NEW.gid)
           OR EXISTS (SELECT 1 FROM transitions
@@ -20,9 +40,14 @@ _SQLITE = {
           OR EXISTS (SELECT 1 FROM transitions
                      WHERE order_id = NEW.order_id AND key_scope = NEW.key_scope AND key = NEW.key)
         BEGIN SELECT RAISE(ABORT, 'entry exists'); END""",
-    "payouts_no_delete": """
+    },
+    "payouts": {
+        "payouts_no_delete": """
         CREATE TRIGGER payouts_no_delete BEFORE DELETE ON payouts
         BEGIN SELECT RAISE(ABORT, 'payouts are never deleted'); END""",
+    },
+    "tiles": _append_only("tiles", "level", "number", "start"),
+    "checkpoints": _append_only("checkpoints", "number"),
 }
 _FUNCTION = """
     BEGIN
@@ -34,34 +59,41 @@ _FUNCTION = """
 _POSTGRES = (
     ("transitions_append_only", "transitions", "UPDATE OR DELETE OR TRUNCATE", 2 + 8 + 16 + 32),
     ("payouts_no_delete", "payouts", "DELETE OR TRUNCATE", 2 + 8 + 32),
+    ("tiles_append_only", "tiles", "UPDATE OR DELETE OR TRUNCATE", 2 + 8 + 16 + 32),
+    ("checkpoints_append_only", "checkpoints", "UPDATE OR DELETE OR TRUNCATE", 2 + 8 + 16 + 32),
 )
+FIRST = ("transitions", "payouts")
 
 
-def install_guards(connection: Connection) -> None:
-    """Create the triggers; migrations call it when they make or rebuild the tables."""
+def install_guards(connection: Connection, *tables: str) -> None:
+    """Create the triggers of tables (by default of those that were first); migrations call it when they make them."""
+    tables = tables or FIRST
     if connection.dialect.name == "sqlite":
-        for statement in _SQLITE.values():
+        for statement in (statement for table in tables for statement in _SQLITE[table].values()):
             connection.exec_driver_sql(statement.strip())
         return
-    connection.exec_driver_sql(
-        f"CREATE FUNCTION refundflow_append_only() RETURNS trigger LANGUAGE plpgsql AS $${_FUNCTION}$$"
-    )
-    for name, table, what, _ in _POSTGRES:
+    if tables == FIRST:
         connection.exec_driver_sql(
-            f"CREATE TRIGGER {name} BEFORE {what} ON {table}"
-            " FOR EACH STATEMENT EXECUTE FUNCTION refundflow_append_only()"
+            f"CREATE FUNCTION refundflow_append_only() RETURNS trigger LANGUAGE plpgsql AS $${_FUNCTION}$$"
         )
-        connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
+    for name, table, what, _ in _POSTGRES:
+        if table in tables:
+            connection.exec_driver_sql(
+                f"CREATE TRIGGER {name} BEFORE {what} ON {table}"
+                " FOR EACH STATEMENT EXECUTE FUNCTION refundflow_append_only()"
+            )
+            connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
 
 
 def assert_guards(connection: Connection) -> None:
-    """Check that every guard stands as it was made and is switched on.
+    """Check that every guard of the tables that there are stands as it was made and is switched on.
 
     Raises:
         ProofFailed: naming each one that is missing, changed or switched off.
     """
     sqlite = connection.dialect.name == "sqlite"
-    broken = _broken_sqlite(connection) if sqlite else _broken_postgres(connection)
+    made = set(inspect(connection).get_table_names())
+    broken = _broken_sqlite(connection, made) if sqlite else _broken_postgres(connection, made)
     if broken:
         raise ProofFailed([f"guard {name}: missing, changed or switched off" for name in broken])
 
@@ -78,17 +110,19 @@ def privileges_beyond(connection: Connection) -> tuple[str, ...]:
     return tuple(name for name in beyond if connection.execute(query, {"privilege": name}).scalar())
 
 
-def _broken_sqlite(connection: Connection) -> list[str]:
+def _broken_sqlite(connection: Connection, made: set[str]) -> list[str]:
     query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
     found = {row.name: row.sql for row in connection.execute(text(query))}
-    return [name for name, statement in _SQLITE.items() if found.get(name) != statement.strip()]
+    expected = {name: statement for table in made & set(_SQLITE) for name, statement in _SQLITE[table].items()}
+    return [name for name, statement in expected.items() if found.get(name) != statement.strip()]
 
 
-def _broken_postgres(connection: Connection) -> list[str]:
+def _broken_postgres(connection: Connection, made: set[str]) -> list[str]:
     query = """
         SELECT t.tgname, t.tgenabled = 'A' AND p.prosrc = :body, t.tgtype
         FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-        WHERE t.tgrelid IN (to_regclass('transitions'), to_regclass('payouts'))"""
-    rows = connection.execute(text(query), {"body": _FUNCTION})
-    found = {name: (sound, bits) for name, sound, bits in rows}
-    return [name for name, _, _, bits in _POSTGRES if found.get(name) != (True, bits)]
+        WHERE t.tgrelid = ANY (ARRAY(SELECT to_regclass(name) FROM unnest(CAST(:tables AS text[])) AS name))"""
+    expected = [(name, table, bits) for name, table, _, bits in _POSTGRES if table in made]
+    given = {"body": _FUNCTION, "tables": [table for _, table, _ in expected]}
+    found = {name: (sound, bits) for name, sound, bits in connection.execute(text(query), given)}
+    return [name for name, _, bits in expected if found.get(name) != (True, bits)]

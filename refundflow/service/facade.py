@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Self
 
 from refundflow import calendars, policies
-from refundflow.config import checked_url
-from refundflow.errors import BadInput, Busy
+from refundflow.config import CHECKPOINTS, checked_url
+from refundflow.errors import BadInput, Busy, Misconfigured
 from refundflow.gateways import Gateway
+from refundflow.proof.folder import Folder
+from refundflow.proof.publish import Place
 from refundflow.service.calendar import CalendarWork
 from refundflow.service.delivery import Delivery
 from refundflow.service.engine import Engine
+from refundflow.service.keys import Keys
 from refundflow.service.line_acts import LineActs
 from refundflow.service.numbers import Numbers
 from refundflow.service.payout_acts import PayoutActs
@@ -24,7 +27,7 @@ from refundflow.store import Conflict, Store
 from states.policy_values import Policy
 
 
-class Refunds(ReviewActs, PayoutActs, LineActs, Queries, Staff, SystemWork, Delivery, CalendarWork, Numbers):
+class Refunds(ReviewActs, PayoutActs, LineActs, Queries, Staff, SystemWork, Delivery, CalendarWork, Numbers, Keys):
     """The facade: one method per event of the workflow, and the queries beside them.
 
     Use it as a context manager; one instance serves all threads of a process::
@@ -33,18 +36,35 @@ class Refunds(ReviewActs, PayoutActs, LineActs, Queries, Staff, SystemWork, Deli
             refund = refunds.submit("A1001", reason="CODE_INVALID", actor="buyer:b-17", key="k1")
     """
 
-    def __init__(self, store: Store, *, policy: Policy, gateways: Mapping[str, Gateway] | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        policy: Policy,
+        gateways: Mapping[str, Gateway] | None = None,
+        signing_key: Path | None = None,
+        checkpoints: str | None = None,
+    ) -> None:
         self.engine = Engine(store, policy)
         self.gateways = dict(gateways or {})
+        self.signing_key = signing_key
+        self.place = place_of_publication(checkpoints) if checkpoints else None
 
     @classmethod
     def connect(
-        cls, url: str, *, policy: Policy | Path | None = None, gateways: Mapping[str, Gateway] | None = None
+        cls,
+        url: str,
+        *,
+        policy: Policy | Path | None = None,
+        gateways: Mapping[str, Gateway] | None = None,
+        signing_key: Path | None = None,
+        checkpoints: str | None = None,
     ) -> Self:
         """Open an initialised database.
 
         `policy` is pinned to refunds submitted from now on (default: the packaged one); `gateways`
-        are the payment channels by name.
+        are the payment channels by name. `signing_key` is the file of the key that signs checkpoints, `checkpoints`
+        the folder in which they are published.
 
         Raises:
             NotInitialised, SchemaTooNew: see `Refunds.init`.
@@ -53,7 +73,13 @@ class Refunds(ReviewActs, PayoutActs, LineActs, Queries, Staff, SystemWork, Deli
         """
         pinned = _policy(policy)
         with typed_conflicts():
-            return cls(Store.open(checked_url(url)), policy=pinned, gateways=gateways)
+            return cls(
+                Store.open(checked_url(url)),
+                policy=pinned,
+                gateways=gateways,
+                signing_key=signing_key,
+                checkpoints=checkpoints,
+            )
 
     @classmethod
     def init(cls, url: str, *, rehearsal: bool = False) -> None:
@@ -106,6 +132,17 @@ def typed_conflicts() -> Iterator[None]:
         yield
     except Conflict as conflict:
         raise Busy(f"the database is busy: {conflict}; try again in a moment") from conflict
+
+
+def place_of_publication(named: str) -> Place:
+    """Return where checkpoints are published: a folder.
+
+    Raises:
+        Misconfigured: a kind of place that refundflow does not know.
+    """
+    if "://" in named:
+        raise Misconfigured(f"{CHECKPOINTS}: {named!r} is no folder", field=CHECKPOINTS)
+    return Folder(Path(named))
 
 
 def _policy(given: Policy | Path | None) -> Policy:

@@ -34,6 +34,7 @@ class Numbers(Facade):
             now = self.engine.time_to_read(tx, at)
             self.engine.refresh(tx)
             counted, standing = tx.totals(), tx.standing()
+            signed = tx.newest_signed_checkpoint()
             return values.Numbers(
                 totals={key: value for key, value in counted.items() if key[1]},
                 open_by_state=standing.open_by_state,
@@ -43,6 +44,9 @@ class Numbers(Facade):
                 outbox_lag_seconds=_since(standing.first_try_at, now),
                 coverage_days=(self.engine.calendars.at(now + timedelta(microseconds=1)).last - now.date()).days,
                 uncounted=max(standing.newest - counted.get((COUNTED, ()), 0), 0),
+                unsigned=max(tx.log_end().size - (signed.size if signed else 0), 0)
+                + max(standing.newest - tx.log_end().last_gid, 0),
+                checkpoint_age_seconds=_since(signed.made_at if signed else None, now),
             )
 
         return self.engine.read(read)

@@ -1,12 +1,14 @@
 """Reads of one refund or line, and of all: each shows what a move would find at that moment, and moves nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
 from refundflow import audit, values
 from refundflow.errors import NotFound
 from refundflow.export import export_entries
+from refundflow.proof import VerifyingKey
+from refundflow.proof.publish import Place
 from refundflow.service import views
 from refundflow.service.callers import parse_caller
 from refundflow.service.lists import Lists
@@ -19,6 +21,8 @@ from states.decide import explain, outlook
 
 class Queries(Lists):
     """What callers ask: one refund, lists, histories, queues, what is possible, what a claim would meet."""
+
+    place: Place | None = None  # where checkpoints are published
 
     def get(self, refund_id: str, *, actor: str, at: datetime | None = None, buyer: str | None = None) -> values.Refund:
         """Return one refund as a move would find it now.
@@ -154,17 +158,37 @@ class Queries(Lists):
 
         return self.engine.read(read)
 
-    def verify(self, *, progress: Callable[[int], None] | None = None) -> values.Verification:
-        """Check every chain: hashes, gaps, and that stored state, texts and evidence are what the entries say."""
+    def verify(
+        self,
+        *,
+        checkpoints: Mapping[str, str] | None = None,
+        keys: Sequence[str] = (),
+        progress: Callable[[int], None] | None = None,
+    ) -> values.Verification:
+        """Check every chain, what is stored against the entries, and the log with its tiles and checkpoints.
+
+        `checkpoints` are signed ones that the caller holds, by name: the log must begin with each. `keys` are the
+        verifying keys that he trusts, by default those that the register names. What was published is compared too.
+
+        Raises:
+            BadInput: one of them is no checkpoint, or no key.
+        """
+        outside = audit.Outside(
+            held=audit.held_checkpoints((checkpoints or {}).items()),
+            keys=tuple(VerifyingKey.parse(key) for key in keys),
+            place=self.place,
+        )
 
         def read(tx: Tx) -> values.Verification:
-            found = audit.verify(tx, self.engine.vault, progress=progress)
+            found = audit.verify(tx, self.engine.vault, outside=outside, progress=progress)
             return values.Verification(
                 chains=found.chains,
                 entries=found.entries,
                 findings=tuple(
                     values.Finding(subject=item.subject, seq=item.seq, what=item.what) for item in found.findings
                 ),
+                leaves=found.leaves,
+                checkpoints=found.checkpoints,
             )
 
         return self.engine.read(read)

@@ -3,6 +3,7 @@
 from refundflow.store.connections import Conflict
 from refundflow.store.documents import canonical, read_document
 from refundflow.store.entries import REGISTER_ORDER
+from refundflow.store.log import TILE_WIDTH, LogEnd, Logged, Piece, StoredCheckpoint, Tile
 from refundflow.store.moves import NEAR, line_columns, refund_columns
 from refundflow.store.rows import (
     FIRST_PREVIOUS,
@@ -26,18 +27,24 @@ __all__ = [
     "FIRST_PREVIOUS",
     "NEAR",
     "REGISTER_ORDER",
+    "TILE_WIDTH",
     "Conflict",
     "EffectId",
     "EffectRow",
     "Head",
+    "LogEnd",
+    "Logged",
     "Move",
     "PaymentFacts",
     "PayoutRow",
+    "Piece",
     "Sealed",
     "StaffRow",
     "Store",
     "Stored",
+    "StoredCheckpoint",
     "StoredEntry",
+    "Tile",
     "Tx",
     "canonical",
     "line_columns",

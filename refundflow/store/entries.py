@@ -13,7 +13,7 @@ from refundflow.store.values import moment
 from refundflow.tables import Transition, table_of
 
 REGISTER_ORDER = ""  # the order id of chains that belong to no order
-Register = Literal["staff", "calendar"]
+Register = Literal["staff", "calendar", "keys"]
 PAGE = 500
 
 _ENTRY = table_of(Transition)
@@ -35,6 +35,8 @@ READ_SUBJECTS = (
     .order_by(_ENTRY.c.order_id, _ENTRY.c.subject)
     .limit(bindparam("page"))
 )
+# Whoever has numbers of the log has a transaction id by then, as moves have from their lock: the horizon counts on it.
+TAKE_ID = select(func.pg_current_xact_id())
 COUNT_ENTRIES = select(func.count()).select_from(_ENTRY)
 _NO_END = 2**62
 
@@ -94,6 +96,8 @@ class Entries:
         Raises:
             Conflict: the chain went on since its head was read.
         """
+        if self.session.dialect == "postgresql":
+            self.session.rows(TAKE_ID)
         if self.head(REGISTER_ORDER, subject).seq != sealed.entry.seq - 1:
             raise Conflict("changed", f"the chain {subject}")
         self.session.write({INSERT_ENTRY: [entry_columns(REGISTER_ORDER, sealed)]})

@@ -87,6 +87,10 @@ class Registers:
         """Return (moment of import, content) of all calendars in order of import; None: shipped."""
         return [(moment(row[2]), row[3]) for row in self.session.rows(LIST_CALENDARS)]
 
+    def calendar_rows(self) -> list[tuple[str, datetime | None, str]]:
+        """Return (version, moment of import, content) of all calendars in order of import; None: shipped."""
+        return [(row[1], moment(row[2]), row[3]) for row in self.session.rows(LIST_CALENDARS)]
+
     def put_calendar(self, version: str, imported_at: datetime | None, content: str) -> None:
         """Keep a calendar; the shipped one (None) again, in the same version, changes nothing."""
         rows = self.session.rows(LIST_CALENDARS)

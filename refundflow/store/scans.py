@@ -9,7 +9,8 @@ from sqlmodel import SQLModel
 from refundflow.store.connections import Session
 from refundflow.store.entries import entry_of
 from refundflow.store.rows import StoredEntry
-from refundflow.tables import OrderLine, Payout, Refund, Transition, table_of
+from refundflow.tables import Buyer, OrderLine, Payout, Refund, Transition, table_of
+from refundflow.vault import BuyerRow
 
 PAGE = 500
 
@@ -26,6 +27,10 @@ SCAN_ENTRIES = _scan(Transition, "order_id", "subject", "seq")
 SCAN_LINES = _scan(OrderLine, "order_id", "line")
 SCAN_REFUNDS = _scan(Refund, "order_id", "id")
 SCAN_PAYOUTS = _scan(Payout, "order_id", "number")
+SCAN_BUYERS = _scan(Buyer, "ref")
+SCANS = {
+    Transition: SCAN_ENTRIES, OrderLine: SCAN_LINES, Refund: SCAN_REFUNDS, Payout: SCAN_PAYOUTS, Buyer: SCAN_BUYERS,
+}  # fmt: skip
 _ENTRY_COLUMNS = tuple(column.name for column in table_of(Transition).c)
 
 
@@ -50,8 +55,15 @@ class Scans:
         """Yield the columns of all payout numbers by order id and number."""
         return self._scanned(Payout, order_id="", number="")
 
+    def scan_buyers(self) -> Iterator[BuyerRow]:
+        """Yield all buyers that were not erased, by reference."""
+        for row in self._scanned(Buyer, ref=""):
+            if row["key"] is not None:
+                key, cipher = bytes(row["key"]), bytes(row["cipher"] or b"")
+                yield BuyerRow(ref=row["ref"], lookup=row["lookup"], key=key, cipher=cipher)
+
     def _scanned(self, model: type[SQLModel], **place: Any) -> Iterator[dict[str, Any]]:
-        statement = {Transition: SCAN_ENTRIES, OrderLine: SCAN_LINES, Refund: SCAN_REFUNDS, Payout: SCAN_PAYOUTS}[model]
+        statement = SCANS[model]
         names = [column.name for column in table_of(model).c]
         while True:
             after = {f"after_{name}": value for name, value in place.items()}

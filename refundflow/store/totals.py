@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, LargeBinary, Text, bindparam, case, cast, func, null, select, update
+from sqlalchemy import BigInteger, LargeBinary, bindparam, case, cast, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from refundflow.store.connections import Session
+from refundflow.store.horizon import NEWEST, NO_LABELS, Horizon
 from refundflow.store.values import moment
 from refundflow.tables import PendingEffect, Refund, Total, Transition, table_of
 from refundflow.totals import Key
@@ -19,8 +19,7 @@ _LOG = table_of(Transition)
 _TOTAL = table_of(Total)
 _EFFECT = table_of(PendingEffect)
 _REFUND = table_of(Refund)
-COUNTED, SEEN, SEEN_UNTIL = "counted", "seen", "seen_until"
-_NONE = "[]"
+COUNTED = "counted"
 
 # With the bodies only of those entries of which the outside may tell another time than ours.
 _BODY = case((_LOG.c.event == "payout_settled", _LOG.c.body), else_=cast(null(), LargeBinary))
@@ -41,24 +40,18 @@ READ_CHAIN = (
     )
     .order_by(_LOG.c.seq)
 )  # fmt: skip
-NEWEST = select(func.max(_LOG.c.gid))
 READ_TOTALS = select(_TOTAL)
 _given = upsert(_TOTAL).values({column.name: bindparam(column.name) for column in _TOTAL.c})
 ADD = _given.on_conflict_do_update(
     index_elements=list(_TOTAL.primary_key), set_={"value": _TOTAL.c.value + _given.excluded.value}
 )
-SET = _given.on_conflict_do_update(index_elements=list(_TOTAL.primary_key), set_={"value": _given.excluded.value})
 BEGIN = _given.on_conflict_do_nothing(index_elements=list(_TOTAL.primary_key))
 ADVANCE = (
     update(_TOTAL)
-    .where(_TOTAL.c.name == COUNTED, _TOTAL.c.labels == _NONE, _TOTAL.c.value == bindparam("was", type_=BigInteger()))
+    .where(
+        _TOTAL.c.name == COUNTED, _TOTAL.c.labels == NO_LABELS, _TOTAL.c.value == bindparam("was", type_=BigInteger())
+    )
     .values(value=bindparam("now", type_=BigInteger()))
-)
-# The oldest transaction that still runs, and the first that had not begun.
-SNAPSHOT = select(
-    cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger),
-    cast(cast(func.pg_snapshot_xmax(func.pg_current_snapshot()), Text), BigInteger),
-    select(func.max(_LOG.c.gid)).scalar_subquery(),
 )
 OPEN = select(_REFUND.c.state, func.count()).where(_REFUND.c.next_due_at.is_not(None)).group_by(_REFUND.c.state)
 WAITING = select(_EFFECT.c.kind, func.count()).where(_EFFECT.c.next_try_at.is_not(None)).group_by(_EFFECT.c.kind)
@@ -86,14 +79,12 @@ class Standing(NamedTuple):
     newest: int
 
 
-class Totals:
+class Totals(Horizon):
     """Counting on, and reading what was counted."""
-
-    session: Session
 
     def new_entries(self, horizon: int, limit: int) -> NewEntries:
         """Return the next entries up to a horizon that nobody has counted."""
-        counted = self._total(COUNTED)
+        counted = self.total_of(COUNTED)
         rows = self.session.rows(READ_NEW, after=counted, until=horizon, page=limit)
         places: dict[tuple[str, str], set[int]] = {}
         for _, order_id, subject, seq in rows:
@@ -112,29 +103,9 @@ class Totals:
             for seq, kind, event, before, after, effective_at, recorded_at, body in rows
         ]  # fmt: skip
 
-    def horizon(self) -> int:
-        """Return the number up to which every entry that there will ever be is visible now.
-
-        SQLite has one writer at a time. On PostgreSQL a smaller number may become visible after a greater one:
-        the newest number is kept with the first transaction that had not begun then, and is the horizon once
-        all before that have ended.
-        """
-        if self.session.dialect == "sqlite":
-            return int((self.session.one(NEWEST) or [0])[0] or 0)
-        [[oldest, following, newest]] = self.session.rows(SNAPSHOT)
-        seen, until = self._total(SEEN), self._total(SEEN_UNTIL)
-        if newest is None or newest == self._total(COUNTED):
-            return newest or 0
-        if oldest >= until:
-            reached = seen
-            self._set(SEEN, newest or 0)
-            self._set(SEEN_UNTIL, following)
-            return max(reached, newest or 0) if oldest >= following else reached
-        return self._total(COUNTED)
-
     def add_totals(self, new: NewEntries, counts: Mapping[Key, int]) -> bool:
         """Add what was counted, once; False when somebody else has counted these entries."""
-        self.session.run(BEGIN, name=COUNTED, labels=_NONE, value=0)
+        self.session.run(BEGIN, name=COUNTED, labels=NO_LABELS, value=0)
         if self.session.run(ADVANCE, was=new.counted, now=new.until) != 1:
             return False
         added = sorted(counts.items())
@@ -160,16 +131,6 @@ class Totals:
             first_try_at=moment(tried[0]) if tried else None,
             newest=(newest[0] if newest else 0) or 0,
         )
-
-    def _total(self, name: str) -> int:
-        row = self.session.one(_READ_ONE, name=name)
-        return row[0] if row else 0
-
-    def _set(self, name: str, value: int) -> None:
-        self.session.run(SET, name=name, labels=_NONE, value=value)
-
-
-_READ_ONE = select(_TOTAL.c.value).where(_TOTAL.c.name == bindparam("name"), _TOTAL.c.labels == _NONE)
 
 
 def _occurred(body: bytes | None) -> datetime | None:

@@ -27,13 +27,16 @@ from tests.support.moves import (
     submit,
 )
 
+POLICY = hashlib.sha256(b"{}").hexdigest()
+
 
 def prepare(url: str) -> None:
     """Make two orders, a refund with a payout, refusals and keys."""
     with Store.create(url, rehearsal=True) as store, store.write() as tx:
         for order_id in (ORDER, "o2"):
             register(tx, a_line(order_id), key="k", key_scope=f"{order_id}/1", request_hash="h", key_entry=0)
-            submit(tx, a_case(f"{order_id}-1-1"))
+            submit(tx, a_case(f"{order_id}-1-1", policy=POLICY))
+        tx.put_policy(POLICY, "{}")
         change(tx, approved=500, attempts={"rf1": an_attempt()})
         change(tx, kind="refused")
         for seq, name in enumerate(("mei", "li"), 1):

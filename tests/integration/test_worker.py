@@ -14,13 +14,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from refundflow.proof import Cadence
+from refundflow.proof.folder import Folder
 from refundflow.service import Refunds
 from refundflow.service.work import BATCH
 from refundflow.store import Store
 from refundflow.worker import Worker
 from tests.support.aged import LAPSES, Inbox, lapses_of, waiting_for_evidence
 from tests.support.databases import Databases
-from tests.support.market import LI, Market
+from tests.support.market import CHEN, LI, Market
 from tests.support.moves import a_case, a_line, at, register, submit
 
 COUNT = 12
@@ -180,3 +182,24 @@ def test_a_full_disk_is_survived(sqlite_databases: Databases, tmp_path: Path) ->
             worker.kill()
 
     assert not any(nothing.values())
+
+
+def test_a_worker_makes_checkpoints_and_goes_on_where_it_cannot(
+    live: Market, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By itself, at its cadence; a folder that cannot be written is told in the log and stops no refund."""
+    refunds = live.refunds
+    refunds.signing_key, refunds.place = tmp_path / "log.key", Folder(tmp_path / "log")
+    (tmp_path / "log").write_text("in the way", encoding="utf-8")
+    refunds.key_create(actor=CHEN)
+    worker = Worker(refunds, cadence=Cadence(after=timedelta(0)))
+    worker._round()
+    assert "no checkpoint was published" in caplog.text and len(refunds.checkpoints()) <= 1
+    (tmp_path / "log").unlink()
+    live.submit()
+    worker._count_at = 0.0
+    worker._round()
+
+    newest = refunds.checkpoints()[-1]
+    assert (tmp_path / "log" / "checkpoint").read_text(encoding="utf-8") == newest.note
+    assert refunds.numbers().unsigned == 0 and refunds.numbers().checkpoint_age_seconds < PATIENCE

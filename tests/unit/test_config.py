@@ -1,5 +1,7 @@
 """The settings of the environment are validated where they are read."""
 
+from pathlib import Path
+
 import pytest
 
 from refundflow import config
@@ -11,6 +13,14 @@ def test_without_settings_a_file_beside_is_used() -> None:
     read = config.read({})
 
     assert read == config.Config(database_url="sqlite:///refundflow.db", actor=None)
+
+
+def test_paths_are_taken_from_the_environment() -> None:
+    """The key of the log and the place of its checkpoints are named by settings; an empty one names nothing."""
+    read = config.read({config.SIGNING_KEY: "log.key", config.CHECKPOINTS: "/srv/log"})
+
+    assert (read.signing_key, read.checkpoints) == (Path("log.key"), "/srv/log")
+    assert config.read({config.SIGNING_KEY: "", config.CHECKPOINTS: ""}) == config.read({})
 
 
 @pytest.mark.parametrize(

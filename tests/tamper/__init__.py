@@ -1,0 +1,1 @@
+"""Attacks on a database by somebody who may do everything in it, and what verification finds of each."""
