@@ -290,6 +290,31 @@ class Verification:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Difference:
+    """One field of one stored row that is not what the entries of its chain say."""
+
+    subject: str
+    field: str  # a column, or the path of a field in the document
+    stored: Json
+    replayed: Json
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Replay:
+    """What was replayed, and every difference between that and what is stored; none: they are equal."""
+
+    chains: int
+    entries: int
+    rows: int
+    differences: tuple[Difference, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Tell that stored and replayed state are equal."""
+        return not self.differences
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
     """What one round of the system's own work did."""
 

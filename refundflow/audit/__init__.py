@@ -1,5 +1,7 @@
 """The chains: entries sealed onto the hash of the one before, replayed, and verified."""
 
+from refundflow.audit.compare import Compared, Difference, compare
+from refundflow.audit.past import Past, line_at
 from refundflow.audit.replay import Finding, Replayed, parse, replay
 from refundflow.audit.seal import BODY_VERSION, CHART, fingerprint, seal
 from refundflow.audit.verify import Verified, verify
@@ -8,12 +10,17 @@ from refundflow.store import Sealed, canonical
 __all__ = [
     "BODY_VERSION",
     "CHART",
+    "Compared",
+    "Difference",
     "Finding",
+    "Past",
     "Replayed",
     "Sealed",
     "Verified",
     "canonical",
+    "compare",
     "fingerprint",
+    "line_at",
     "parse",
     "replay",
     "seal",

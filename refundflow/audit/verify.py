@@ -52,8 +52,8 @@ def verify(tx: Tx, vault: Vault, *, progress: Callable[[int], None] | None = Non
 
 
 def _findings(tx: Tx, vault: Vault, walked: Callable[[int], None]) -> Iterator[Finding]:
-    entries = _Reader(tx.scan_entries())
-    lines, refunds, payouts = _Reader(tx.scan_lines()), _Reader(tx.scan_refunds()), _Reader(tx.scan_payouts())
+    entries = Reader(tx.scan_entries())
+    lines, refunds, payouts = Reader(tx.scan_lines()), Reader(tx.scan_refunds()), Reader(tx.scan_payouts())
     people = Replayed("staff")
     while orders := [reader.order for reader in (entries, lines, refunds, payouts) if reader.order is not None]:
         order_id = min(orders)
@@ -72,7 +72,7 @@ def _findings(tx: Tx, vault: Vault, walked: Callable[[int], None]) -> Iterator[F
     yield from _policies_agree(tx.policies())
 
 
-class _Reader:
+class Reader:
     """Rows in order of order id, taken order by order."""
 
     def __init__(self, rows: Iterator[Any]) -> None:
@@ -109,19 +109,20 @@ def _rows_agree(
     cases: dict[str, Replayed] = {}
     for row in refunds:
         chain = cases[row["id"]] = chains.pop(row["id"], Replayed(row["id"]))
-        _add(ledgers.setdefault(row["line"], {}), chain.ledger)
+        add_ledger(ledgers.setdefault(row["line"], {}), chain.ledger)
         yield from _row_agrees(chain, row, partial(refund_columns, warned_at=written(row["warned_at"])))
     for row in lines:
         subject = line_subject(order_id, row["line"])
         chain = chains.pop(subject, Replayed(subject))
-        _add(ledger := ledgers.pop(row["line"], {}), chain.ledger)
+        add_ledger(ledger := ledgers.pop(row["line"], {}), chain.ledger)
         yield from _row_agrees(chain, row, partial(line_columns, ledger=Ledger(**ledger)))
     yield from (Finding(line_subject(order_id, line), 0, "refunds of a line that has no row") for line in ledgers)
     yield from _payouts_agree(cases, payouts)
     yield from (Finding(subject, 0, "a chain without a row") for subject in chains)
 
 
-def _add(ledger: dict[str, int], changes: Mapping[str, int]) -> None:
+def add_ledger(ledger: dict[str, int], changes: Mapping[str, int]) -> None:
+    """Add the changes that one chain made to a ledger."""
     for column, change in changes.items():
         ledger[column] = ledger.get(column, 0) + change
 

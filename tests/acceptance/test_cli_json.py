@@ -74,6 +74,8 @@ def test_a_refund(told: Desk) -> None:
         ("line", "record-usage A1 --usage unused --as service:shop"),
         ("staff", "staff add li --role agent --as supervisor:zhao"),
         ("verification", "audit verify"),
+        ("replay", "audit replay"),
+        ("line", "line A1 --as finance:qian"),
         ("work", "worker --once"),
         ("chart", "chart"),
         ("policy", "policy show"),
