@@ -290,6 +290,55 @@ class Verification:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StoredText:
+    """One text that is kept of a buyer: in which chain, with which entry."""
+
+    subject: str
+    seq: int
+    field: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredFile:
+    """One file that is kept of a buyer, with the SHA-256 of its content."""
+
+    refund: str
+    file: int
+    kind: str
+    name: str
+    media_type: str
+    size: int
+    sha256: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PersonalData:
+    """Everything that is kept of one buyer."""
+
+    buyer_id: str
+    orders: tuple[OrderLine, ...]
+    refunds: tuple[Refund, ...]
+    texts: tuple[StoredText, ...]
+    files: tuple[StoredFile, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Erasure:
+    """What an erasure did; `buyer` is the reference that is left of him."""
+
+    buyer: str
+    reason: str
+    erased_at: datetime
+    resumed: bool = False  # an interrupted one was ended
+    lines: int = 0
+    refunds: int = 0
+    texts: int = 0
+    files: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Difference:
     """One field of one stored row that is not what the entries of its chain say."""
 

@@ -36,9 +36,13 @@ class Vault:
         """Turn a buyer's id into the value by which his row is found."""
         return _mac(self.secret, "lookup", buyer_id).hex()
 
-    def new_buyer(self, buyer_id: str) -> BuyerRow:
-        """Make the row of a new buyer; in a rehearsal the key follows from the id, so that histories repeat."""
-        key = _mac(self.secret, "key", buyer_id) if self._rehearsal else os.urandom(32)
+    def new_buyer(self, buyer_id: str, life: int = 0) -> BuyerRow:
+        """Make the row of a new buyer; in a rehearsal the key follows from the id, so that histories repeat.
+
+        `life` counts how often the buyer was erased before: in a rehearsal too he comes back as somebody else.
+        """
+        lives = (str(life),) if life else ()
+        key = _mac(self.secret, "key", buyer_id, *lives) if self._rehearsal else os.urandom(32)
         ref = "b" + _mac(key, "ref", buyer_id).hex()[:24]
         cipher = self.encrypt(key, buyer_id.encode(), f"buyer {ref}")
         return BuyerRow(ref=ref, lookup=self.buyer_lookup(buyer_id), key=key, cipher=cipher)

@@ -54,7 +54,7 @@ def verify(tx: Tx, vault: Vault, *, progress: Callable[[int], None] | None = Non
 def _findings(tx: Tx, vault: Vault, walked: Callable[[int], None]) -> Iterator[Finding]:
     entries = Reader(tx.scan_entries())
     lines, refunds, payouts = Reader(tx.scan_lines()), Reader(tx.scan_refunds()), Reader(tx.scan_payouts())
-    people = Replayed("staff")
+    people, erasures = Replayed("staff"), Replayed("privacy")
     while orders := [reader.order for reader in (entries, lines, refunds, payouts) if reader.order is not None]:
         order_id = min(orders)
         chains = {}
@@ -63,10 +63,10 @@ def _findings(tx: Tx, vault: Vault, walked: Callable[[int], None]) -> Iterator[F
             for entry in chain:
                 yield from replayed.add(entry)
             walked(replayed.count)
-            yield from texts_agree(tx, vault, order_id, replayed)
         if order_id == REGISTER_ORDER:
-            people = chains.get("staff", people)
+            people, erasures = chains.get("staff", people), chains.get("privacy", erasures)
             continue
+        yield from texts_agree(tx, vault, order_id, chains, erasures.document)
         yield from _rows_agree(chains, order_id, lines.take(order_id), refunds.take(order_id), payouts.take(order_id))
     yield from _staff_agrees(people, tx.staff_list())
     yield from _policies_agree(tx.policies())

@@ -98,8 +98,7 @@ def _facts(call: Call, value: "Refund") -> Iterable[tuple[str, object]]:
 
 
 def _claim(value: "Refund") -> Iterable[tuple[str, object]]:
-    if value.buyer_id is not None:
-        yield "buyer", value.buyer_id
+    yield "buyer", value.buyer_id if value.buyer_id is not None else "(erased)"
     yield "product", f"{value.product} ({value.product_type}, {value.usage})"
     yield "reason", value.reason
     yield "claimed", money(value.claimed_minor, value.currency)

@@ -19,6 +19,7 @@ from refundflow.cli import (
     orders,
     payouts,
     play,
+    privacy,
     queries,
     review,
     rules,
@@ -69,7 +70,7 @@ def application() -> typer.Typer:
     app.callback()(root)
     for group in (claims, queries, review, negotiation, payouts, beside, facts):
         app.add_typer(group.app)
-    for group in (audit, rules, database, staff, orders, play, worker, effects):
+    for group in (audit, rules, database, staff, orders, privacy, play, worker, effects):
         app.add_typer(group.app)
     return app
 

@@ -12,7 +12,7 @@ from refundflow.export.rows import rows_of
 from refundflow.export.whole_file import whole_file
 from refundflow.store import Tx
 
-__all__ = ["FORMATS", "export_as_of", "export_entries"]
+__all__ = ["FORMATS", "export_as_of", "export_entries", "whole_file"]
 
 FORMATS: Mapping[str, Format] = {"csv": CsvWriter, "jsonl": JsonLinesWriter}
 _TOLD_EVERY = 500  # entries

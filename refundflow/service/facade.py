@@ -16,6 +16,7 @@ from refundflow.service.engine import Engine
 from refundflow.service.line_acts import LineActs
 from refundflow.service.numbers import Numbers
 from refundflow.service.payout_acts import PayoutActs
+from refundflow.service.privacy import Privacy
 from refundflow.service.queries import Queries
 from refundflow.service.review_acts import ReviewActs
 from refundflow.service.staff import Staff
@@ -24,7 +25,7 @@ from refundflow.store import Conflict, Store
 from states.policy_values import Policy
 
 
-class Refunds(ReviewActs, PayoutActs, LineActs, Queries, Staff, SystemWork, Delivery, CalendarWork, Numbers):
+class Refunds(ReviewActs, PayoutActs, LineActs, Queries, Staff, SystemWork, Delivery, CalendarWork, Numbers, Privacy):
     """The facade: one method per event of the workflow, and the queries beside them.
 
     Use it as a context manager; one instance serves all threads of a process::

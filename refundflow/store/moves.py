@@ -37,7 +37,10 @@ INSERT_REFUND = insert_row(Refund)
 INSERT_ENTRY = insert_row(Transition, without=("gid",))
 INSERT_EFFECT = insert_row(PendingEffect, without=("id",))
 KEEP_PAYOUT = insert_or(Payout, update=("state", "void", "channel", "dispatched_at", "asked", "next_ask_at"))
-CHANGE_LINE = update_where(OrderLine, _LINE_KEY, tuple(c for c in _LINE_COLUMNS if c not in ("order_id", "line")))
+# The buyer of a line never changes: left alone, its index is not written at each move.
+CHANGE_LINE = update_where(
+    OrderLine, _LINE_KEY, tuple(c for c in _LINE_COLUMNS if c not in ("order_id", "line", "buyer"))
+)
 CHANGE_REFUND = update_where(
     Refund, _REFUND_KEY, tuple(c for c in _REFUND_COLUMNS if c not in ("order_id", "id", "line", "warned_at"))
 )

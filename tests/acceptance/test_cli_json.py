@@ -75,6 +75,7 @@ def test_a_refund(told: Desk) -> None:
         ("staff", "staff add li --role agent --as supervisor:zhao"),
         ("verification", "audit verify"),
         ("replay", "audit replay"),
+        ("personal_data", "privacy show b-18 --as supervisor:zhao"),
         ("line", "line A1 --as finance:qian"),
         ("work", "worker --once"),
         ("chart", "chart"),
@@ -85,6 +86,12 @@ def test_a_refund(told: Desk) -> None:
 def test_every_other_document(told: Desk, name: str, command: str) -> None:
     """Every document that a command prints has the documented keys."""
     same_keys(name, told.json(command))
+
+
+def test_an_erasure(told: Desk) -> None:
+    """An erasure tells what it did."""
+    command = "privacy erase b-19 --reason 'request 7' --yes --as supervisor:zhao"
+    same_keys("erasure", told.json(command))
 
 
 def test_errors(told: Desk) -> None:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from refundflow import audit
 from refundflow.store import Stored, Tx
+from refundflow.vault import BuyerRow
 from states import times
 from states.case import Actor, Aggregate, Case, Decision, Effect, Entry, Ledger, Line, difference, line_subject
 
@@ -86,6 +87,8 @@ def commit(
 def register(tx: Tx, line: Line | None = None, **keyed: Any) -> None:
     """Commit a new order line."""
     line = line or a_line()
+    if not tx.is_taken(line["buyer"]):
+        tx.put_buyer(BuyerRow(ref=line["buyer"], lookup=f"lookup of {line['buyer']}", key=b"k" * 32, cipher=b"c"))
     after = Aggregate(line=line, ledger=Ledger(), refunds={})
     entry = an_entry({}, cast(dict[str, Any], line), kind="fact", event="registered")
     commit(tx, Stored.opening(after), after, [entry], **keyed)
