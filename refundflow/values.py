@@ -87,12 +87,24 @@ class First:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Imported:
+    """Where a refund that was decided elsewhere comes from: its id there, the file (SHA-256) and its line."""
+
+    case: str
+    file: str
+    row: int
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Refund:
     """One refund as a reader may see it; amounts in minor units, times in UTC.
 
     `deadline` is the one that lapses first. `allowed` are the events that nothing blocks for the
     reader. `waiting` tells that the act that returned this value was the first of two persons.
     `texts` are what was written with the standing rejection, offer or request; reads tell them.
+    `imported` is told of one that another system decided.
     """
 
     id: str
@@ -137,6 +149,8 @@ class Refund:
     level: int = 0
     waiting: bool = False
     texts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    imported: Imported | None = None
+    erased_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -336,6 +350,17 @@ class Erasure:
     refunds: int = 0
     texts: int = 0
     files: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HistoryImport:
+    """What became of the cases of a file; `file` is its SHA-256, as the entries name it."""
+
+    file: str
+    dry_run: bool
+    imported: int
+    unchanged: int
+    rejected: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -91,6 +91,9 @@ def _facts(call: Call, value: "Refund") -> Iterable[tuple[str, object]]:
     for standing in value.deadlines:
         yield "deadline", deadline(call, standing)
     yield from _claim(value)
+    if value.imported is not None:
+        source = value.imported
+        yield "imported", f"case {source.case}, by {source.by}, file {source.file[:12]} line {source.row}"
     yield "submitted", local(value.submitted_at, call.zone, call.now)
     yield from _handling(call, value)
     yield "possible", ", ".join(event.replace("_", "-") for event in value.allowed)

@@ -15,6 +15,7 @@ from refundflow.cli import (
     database,
     effects,
     facts,
+    history,
     negotiation,
     orders,
     payouts,
@@ -68,7 +69,7 @@ def application() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(root)
-    for group in (claims, queries, review, negotiation, payouts, beside, facts):
+    for group in (claims, queries, history, review, negotiation, payouts, beside, facts):
         app.add_typer(group.app)
     for group in (audit, rules, database, staff, orders, privacy, play, worker, effects):
         app.add_typer(group.app)

@@ -1,4 +1,4 @@
-"""Commands that read: list, show, history, queue, explain; a read moves nothing."""
+"""Commands that read: list, show, line, queue, explain; a read moves nothing."""
 
 from datetime import datetime
 from typing import Annotated
@@ -56,16 +56,6 @@ def line(call: Call, order: options.Order, as_of: options.AsOf = None, known_at:
     with call.connected() as refunds:
         found = refunds.line(order.order_id, line=order.line, as_of=as_of, known_at=known_at, **call.who)
         answers.line(call, found)
-
-
-@command(app, "refundflow history A1001-1-1 --as auditor:sun", takes=READ, panel=PANEL)
-def history(
-    call: Call,
-    subject: Annotated[str, typer.Argument(metavar="ID", help="The refund, or ORDER/LINE for an order line.")],
-) -> None:
-    """Show every entry of a refund, or of an order line, in order."""
-    with call.connected() as refunds:
-        answers.history(call, refunds.history(subject, **call.who))
 
 
 @command(app, "refundflow queue --as agent:li", takes=READ, panel=PANEL)

@@ -13,6 +13,7 @@ from refundflow.gateways import Gateway
 from refundflow.service.calendar import CalendarWork
 from refundflow.service.delivery import Delivery
 from refundflow.service.engine import Engine
+from refundflow.service.history import HistoryImport
 from refundflow.service.line_acts import LineActs
 from refundflow.service.numbers import Numbers
 from refundflow.service.payout_acts import PayoutActs
@@ -25,7 +26,19 @@ from refundflow.store import Conflict, Store
 from states.policy_values import Policy
 
 
-class Refunds(ReviewActs, PayoutActs, LineActs, Queries, Staff, SystemWork, Delivery, CalendarWork, Numbers, Privacy):
+class Refunds(
+    ReviewActs,
+    PayoutActs,
+    LineActs,
+    Queries,
+    Staff,
+    SystemWork,
+    Delivery,
+    CalendarWork,
+    Numbers,
+    Privacy,
+    HistoryImport,
+):
     """The facade: one method per event of the workflow, and the queries beside them.
 
     Use it as a context manager; one instance serves all threads of a process::

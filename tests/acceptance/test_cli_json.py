@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.desk import Desk
+from tests.support.past import a_past_case, write_jsonl
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "json"
 # Objects that are keyed by what callers name: ids, codes, events.
@@ -86,6 +87,12 @@ def test_a_refund(told: Desk) -> None:
 def test_every_other_document(told: Desk, name: str, command: str) -> None:
     """Every document that a command prints has the documented keys."""
     same_keys(name, told.json(command))
+
+
+def test_an_import_of_history(told: Desk) -> None:
+    """An import of history tells what became of the cases."""
+    path = write_jsonl(told.folder / "cases.jsonl", [a_past_case()])
+    same_keys("history_import", told.json(f"history import {path} --as service:shop"))
 
 
 def test_an_erasure(told: Desk) -> None:

@@ -14,7 +14,7 @@ from refundflow.outbox import Message
 from refundflow.service import Refunds
 from refundflow.store import Store
 from tests.integration.test_facade_privacy import MARK, a_whole_story, stored
-from tests.support import mortal_eraser
+from tests.support import mortal_host
 from tests.support.databases import Databases
 from tests.support.market import CHEN, LI, QIAN, SHOP, WU, Market, a_file, prepare_live
 
@@ -158,7 +158,7 @@ def test_an_erasure_that_was_killed_is_ended_by_the_same_call(databases: Databas
         refunds = a_past(market, orders=3)
         market.close()
         host = multiprocessing.get_context("forkserver").Process(
-            target=mortal_eraser.erase, args=(market.url, MARK, after)
+            target=mortal_host.erase, args=(market.url, MARK, after)
         )
         host.start()
         host.join()

@@ -30,3 +30,10 @@ def erase(url: str, buyer: str, after: int) -> None:
     with Refunds.connect(url) as refunds:
         dying(refunds, after)
         refunds.privacy_erase(buyer, reason="request 7", actor=CHEN, batch=1)
+
+
+def take_in(url: str, path: str, after: int) -> None:
+    """Import a history, three cases in each transaction, until death."""
+    with Refunds.connect(url) as refunds:
+        dying(refunds, after)
+        refunds.history_import(path, actor="service:shop", batch=3)
