@@ -112,6 +112,8 @@ class Eraser:
 
     def _end(self, tx: Tx, begun: Begun) -> datetime:
         now = self.engine.time(tx, self._at)
+        if tx.is_ended(begun.ref):  # somebody else called at the same time
+            return now
         params = {"buyer": begun.ref, "reason": begun.reason, "entry": begun.seq}
         self._register(tx, "erasure_ended", params, now, [], {"ended": times.text(now)})
         tx.forget_lookup(begun.ref)

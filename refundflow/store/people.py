@@ -21,6 +21,7 @@ READ_LOOKUP = select_where(Buyer, "lookup")
 SHARE_LOOKUP = select_where(Buyer, "lookup").with_for_update(read=True, key_share=True)
 HOLD_LOOKUP = select_where(Buyer, "lookup", lock=True)
 READ_BUYER = select_where(Buyer, "ref")
+HOLD_BUYER = select_where(Buyer, "ref", lock=True)
 ADD_BUYER = insert_row(Buyer)
 ADD_PERSONAL = insert_row(Personal)
 READ_PERSONAL = select_where(Personal, "order_id", "subject")
@@ -172,9 +173,14 @@ class People:
             at_ref=row.ref, lookup=_begun(row.lookup), key=bytes(len(row.key)), cipher=bytes(len(row.cipher)),
         )  # fmt: skip
 
+    def is_ended(self, buyer_ref: str) -> bool:
+        """Tell whether the erasure of a buyer has ended; nobody else ends it until the transaction does."""
+        row = self.session.one(HOLD_BUYER, ref=buyer_ref)
+        return row is None or row[1] == _ended(buyer_ref)
+
     def forget_lookup(self, buyer_ref: str) -> None:
         """Overwrite the last that could tell who an erased buyer was."""
-        self.session.run(RENAME_BUYER, at_ref=buyer_ref, lookup=f"erased {buyer_ref}".ljust(_LOOKUP_LENGTH, "."))
+        self.session.run(RENAME_BUYER, at_ref=buyer_ref, lookup=_ended(buyer_ref))
 
     def delete_texts(self, order_id: str, buyer_ref: str) -> int:
         """Delete the texts of a buyer in one order; return how many."""
@@ -191,6 +197,10 @@ class People:
 
 def _begun(lookup: str) -> str:
     return f"erasing {lookup}"[:_LOOKUP_LENGTH]
+
+
+def _ended(buyer_ref: str) -> str:
+    return f"erased {buyer_ref}".ljust(_LOOKUP_LENGTH, ".")
 
 
 def _buyer_of(row: Row | None) -> BuyerRow | None:
