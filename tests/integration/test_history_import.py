@@ -19,7 +19,7 @@ from states.refund_v1 import TABLE
 from tests.integration.test_facade_privacy import stored
 from tests.support import mortal_host
 from tests.support.databases import Databases
-from tests.support.market import BUYER, CHEN, LI, SHOP, WU, Market, prepare_live, prepare_rehearsal
+from tests.support.market import BUYER, CHEN, LI, QIAN, SHOP, WU, Market, a_file, prepare_live, prepare_rehearsal
 from tests.support.past import PAID, REJECTED, THEN, a_past_case, an_event, write_csv, write_jsonl
 
 
@@ -328,3 +328,21 @@ def _told(row: dict[str, str]) -> dict[str, Any]:
         {"at": (sent + timedelta(days=1)).isoformat(), "by": "agent", **end},
     ]
     return {"case": row["case"], "reason": reason, "claimed_minor": 10_000, "order": order, "events": events}
+
+
+def test_the_end_of_an_imported_case_is_an_end(market: Market, tmp_path: Path) -> None:
+    """Notes and evidence can be added; money that comes back of a payment made elsewhere is kept as a proof."""
+    odd = a_past_case(1, order={"currency": "USD"})
+    take_in(market, write_jsonl(tmp_path / "c.jsonl", [odd, a_past_case(2)]))
+    terms = {"number": "OLD-1", "amount": 20_000, "proof": "r1"}
+    for refund, currency in (("H1-1-1", "USD"), ("H2-1-1", "CNY")):
+        market.act(refund, "note", LI, message="From the old system.")
+        market.act(refund, "add_evidence", LI, evidence=[a_file()])
+        kept = market.act(refund, "late_reversal", QIAN, currency=currency, **terms)
+        market.act(refund, "payout_settled", QIAN, currency=currency, **terms | {"proof": "r2"})
+        assert (kept.state, kept.settled_minor) == ("paid_out.confirmed", 20_000)
+        assert market.refunds.explain(refund, actor=LI, at=market.at).refund.id == refund
+    with pytest.raises(Refused, match="WRONG_STATE"):
+        market.act("H2-1-1", "approve", LI)
+    market.require_sound()
+    assert market.refunds.replay().ok
