@@ -1,31 +1,22 @@
 """Import of history: closed cases of another system, in bounded transactions, each case whole or not at all."""
 
-import json
-import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
-from refundflow import audit, history, orders, policies, values
+from refundflow import history, orders, values
 from refundflow.errors import BadInput, RoleNotAllowed
 from refundflow.history import CaseRow
 from refundflow.orders import RejectedRow
 from refundflow.service.base import Facade
-from refundflow.service.callers import Caller, parse_caller, require_registered
-from refundflow.service.engine import Engine
-from refundflow.service.line_acts import changes_of, line_of, new_buyer, require_same
-from refundflow.store import Stored, Tx
-from refundflow.vault import BuyerRow, mask
-from states.case import Actor, Aggregate, Blocker, Decision, Ledger, line_subject
-from states.history import ToldCase, ToldEvent, import_case, problems, told_before
+from refundflow.service.callers import parse_caller, require_registered
+from refundflow.service.importing import IMPORTED, UNCHANGED, Imagined, Import, subject_of
+from states.case import Blocker
 
 BATCH = 50  # cases of one transaction
-IMPORTED, UNCHANGED = "imported", "unchanged"
-Answer = str | RejectedRow
 
 
 class HistoryImport(Facade):
@@ -59,7 +50,7 @@ class HistoryImport(Facade):
         if not self.engine.store.rehearsal:
             self.engine.read(lambda tx: require_registered(tx, caller))
         digest, counts = history.digest_of_file(path), Counter[str]()
-        importing = _Import(self.engine, caller, digest, at)
+        importing = Import(self.engine, caller, digest, at)
         found = self._cases(path, importing, counts, progress, batch, dry_run=dry_run)
         if rejects is None:
             for _ in found:
@@ -77,7 +68,7 @@ class HistoryImport(Facade):
     def _cases(
         self,
         path: str | Path,
-        importing: "_Import",
+        importing: Import,
         counts: Counter[str],
         progress: Callable[[int], None] | None,
         batch: int,
@@ -85,10 +76,10 @@ class HistoryImport(Facade):
         dry_run: bool,
     ) -> Iterator[RejectedRow]:
         cases = history.read(path)
-        with closing(_Imagined()) as imagined:
+        with closing(Imagined()) as imagined:
             while some := list(islice(cases, batch)):
                 # in the order of lines, so that two imports do not wait for each other in a circle
-                rows = sorted((row for row in some if isinstance(row, CaseRow)), key=_subject)
+                rows = sorted((row for row in some if isinstance(row, CaseRow)), key=subject_of)
                 if dry_run:
                     answers = self.engine.read(lambda tx, rows=rows: importing.imagine(tx, rows, imagined))  # type: ignore[misc]
                 else:
@@ -102,172 +93,3 @@ class HistoryImport(Facade):
                         counts[answer] += 1
                 if progress:
                     progress(len(some))
-
-
-class _Import:
-    """The import of one file by one service."""
-
-    def __init__(self, engine: Engine, caller: Caller, file: str, at: datetime | None) -> None:
-        self.engine, self._file, self._at = engine, file, at
-        self._actor = Actor(role=caller.role, name=caller.name)
-
-    def take_in(self, tx: Tx, rows: Sequence[CaseRow]) -> dict[int, Answer]:
-        """Take cases in; the answer says of each line of the file what became of its case."""
-        return {row.line_number: self._take_in(tx, row) for row in rows}
-
-    def _take_in(self, tx: Tx, row: CaseRow) -> Answer:
-        order = row.order
-        stored = tx.aggregate(order.order_id, order.line, lock=True)
-        found = tx.buyer_by_lookup(self.engine.vault.buyer_lookup(order.buyer_id), share=stored is None)
-        owner = found or self.engine.vault.new_buyer(order.buyer_id)  # kept below, if the case is
-        before = stored.aggregate if stored else None
-        now = self.engine.time(tx, self._at)
-        decided = self._decide(tx, row, before, owner, now)
-        if not isinstance(decided, Decision):
-            return decided
-        if stored is None and found is None:
-            owner = new_buyer(self.engine, tx, order.buyer_id)
-            decided = self._decide(tx, row, before, owner, now)
-            assert isinstance(decided, Decision), "only the reference of the buyer is another"
-        self._commit(tx, row, stored or Stored.opening(_opened(row, owner)), decided, owner, now)
-        return IMPORTED
-
-    def imagine(self, tx: Tx, rows: Sequence[CaseRow], imagined: "_Imagined") -> dict[int, Answer]:
-        """Say what would become of cases after those imagined before, and change nothing."""
-        answers: dict[int, Answer] = {}
-        for row in rows:
-            order = row.order
-            lookup = self.engine.vault.buyer_lookup(order.buyer_id)
-            owner = tx.buyer_by_lookup(lookup) or imagined.buyers.get(lookup)
-            if owner is None:
-                owner = imagined.buyers[lookup] = self.engine.vault.new_buyer(order.buyer_id)
-            stored = tx.aggregate(order.order_id, order.line, lock=False)
-            before = imagined.get(row) or (stored.aggregate if stored else None)
-            answer = self._decide(tx, row, before, owner, self.engine.time(tx, self._at))
-            if isinstance(answer, Decision):
-                imagined.put(row, answer.aggregate)
-            answers[row.line_number] = IMPORTED if isinstance(answer, Decision) else answer
-        return answers
-
-    def _decide(
-        self, tx: Tx, row: CaseRow, before: Aggregate | None, owner: BuyerRow, now: datetime
-    ) -> Decision | Answer:
-        """Judge one case on its line as it stands: what is to be recorded, or why nothing is."""
-        if before is not None and (known := told_before(before, row.case)) is not None:
-            source = known["imported"]
-            if "erased" in before.line or source["digest"] == self._digest(row, owner):
-                return UNCHANGED
-            where = f"line {source['row']} of the file {source['file'][:12]}…"
-            return _rejected(row, f"case {row.case} was imported with other content, from {where}")
-        try:
-            _require_same_line(before, row, owner)
-        except BadInput as problem:
-            return _rejected(row, problem.message)
-        aggregate = before or _opened(row, owner)
-        told, rules = self._told(row, owner), self.engine.rules(tx, aggregate)
-        wrong = list(problems(aggregate.line, aggregate.ledger, told, rules=rules, now=now))
-        if wrong:
-            return _rejected(row, "; ".join(wrong))
-        return import_case(aggregate, told, self._actor, registered=before is not None, rules=rules, now=now)
-
-    def _told(self, row: CaseRow, owner: BuyerRow) -> ToldCase:
-        events = tuple(
-            ToldEvent(
-                at=event.at, state=event.state, role=event.role, name=event.name, told=event.told,
-                approved=event.approved_minor, grounds=event.grounds, texts=tuple(_texts(row, number)),
-            )
-            for number, event in enumerate(row.events)
-        )  # fmt: skip
-        source = {"file": self._file, "row": row.line_number, "digest": self._digest(row, owner)}
-        return ToldCase(
-            id=row.case, reason=row.reason, usage=row.order.usage, claimed=row.claimed_minor, events=events,
-            source=source,
-        )  # fmt: skip
-
-    def _digest(self, row: CaseRow, owner: BuyerRow) -> str:
-        """Name the content of a case under the key of its buyer, wherever it stands in its file."""
-        content = asdict(row)
-        del content["line_number"], content["order"]["line_number"]
-        return self.engine.vault.request_hash(owner.key, json.dumps(content, default=str, sort_keys=True).encode())
-
-    def _commit(self, tx: Tx, row: CaseRow, stored: Stored, decision: Decision, owner: BuyerRow, now: datetime) -> None:
-        vault, first = self.engine.vault, decision.entry or 0
-        own = list(enumerate(decision.entries))[first:]
-        texts = {index: _texts(row, number) for number, (index, _) in enumerate(own)}
-        commitments = {
-            index: {
-                name: vault.commitment(owner.key, entry.subject, entry.seq, name, text)
-                for name, text in texts[index].items()
-            }
-            for index, entry in own
-        }
-        sealed = audit.seal(
-            decision.entries, heads=stored.heads, recorded_at=now, commitments=commitments, repeats=stored.repeats
-        )
-        tx.commit_moves(stored, decision, sealed)
-        tx.put_policy(self.engine.policy.version, policies.content_of(self.engine.policy))
-        for index, entry in own:
-            for name, text in texts[index].items():
-                cipher = vault.encrypt(owner.key, text, f"{entry.subject}|{entry.seq}|{name}")
-                tx.put_personal(row.order.order_id, entry.subject, entry.seq, name, owner.ref, cipher)
-        self.engine.reached(tx, now)
-
-
-class _Imagined:
-    """The lines of a dry run as the cases before have left them: on disk, in a private file that vanishes by itself."""
-
-    def __init__(self) -> None:
-        self.buyers: dict[str, BuyerRow] = {}
-        self._lines = sqlite3.connect("")
-        self._lines.execute("CREATE TABLE lines (place TEXT PRIMARY KEY, document TEXT) WITHOUT ROWID")
-
-    def get(self, row: CaseRow) -> Aggregate | None:
-        """Return the line of a case, None where no case before was on it."""
-        found = self._lines.execute("SELECT document FROM lines WHERE place = ?", (_subject(row),)).fetchone()
-        if found is None:
-            return None
-        line, ledger, refunds = json.loads(found[0])
-        return Aggregate(line=line, ledger=Ledger(**ledger), refunds=refunds)
-
-    def put(self, row: CaseRow, aggregate: Aggregate) -> None:
-        """Keep the line of a case."""
-        document = json.dumps([aggregate.line, asdict(aggregate.ledger), aggregate.refunds])
-        self._lines.execute("INSERT OR REPLACE INTO lines VALUES (?, ?)", (_subject(row), document))
-
-    def close(self) -> None:
-        """Forget everything."""
-        self._lines.close()
-
-
-def _subject(row: CaseRow) -> str:
-    return line_subject(row.order.order_id, row.order.line)
-
-
-def _opened(row: CaseRow, owner: BuyerRow) -> Aggregate:
-    return Aggregate(line=line_of(row.order, owner.ref), ledger=Ledger(), refunds={})
-
-
-def _texts(row: CaseRow, number: int) -> dict[str, str]:
-    """Return what was written with an event, secrets masked."""
-    event, keep = row.events[number], (row.order.order_id, row.order.payment_no)
-    return {name: mask(text, keep=keep) for name, text in (("message", event.message), ("note", event.note)) if text}
-
-
-def _require_same_line(before: Aggregate | None, row: CaseRow, owner: BuyerRow) -> None:
-    """Check that the line is the one that the case tells; its usage may have changed since.
-
-    Raises:
-        BadInput: it is another, or that of an erased buyer.
-    """
-    if before is None:
-        return
-    if "erased" in before.line:
-        raise BadInput(f"the buyer of order {_subject(row)} was erased: nothing of his is taken in any more")
-    require_same(before.line, row.order, owner)
-    other = [event for event, _ in changes_of(before.line, row.order) if event != "usage_recorded"]
-    if other:
-        raise BadInput(f"order {_subject(row)} is registered otherwise: {', '.join(other)}")
-
-
-def _rejected(row: CaseRow, reason: str) -> RejectedRow:
-    return RejectedRow(line_number=row.line_number, reason=reason, raw=f"{row.case} {_subject(row)}")

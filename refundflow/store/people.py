@@ -1,36 +1,28 @@
-"""What can identify a person, always encrypted with the key of one buyer; and how it is wiped."""
+"""What can identify a person, always encrypted with the key of one buyer."""
 
 import json
 
-from sqlalchemy import bindparam, delete, func, select, tuple_, update
+from sqlalchemy import bindparam, select, tuple_
 
 from refundflow.store.connections import Row, Session
 from refundflow.store.rows import LineOfBuyer, StoredText
 from refundflow.store.statements import insert_or, insert_row, select_where
-from refundflow.tables import Buyer, EvidenceContent, OrderLine, PendingEffect, Personal, Refund, table_of
+from refundflow.tables import Buyer, EvidenceContent, OrderLine, Personal, Refund, table_of
 from refundflow.vault import BuyerRow
 
 _BUYER = table_of(Buyer)
 _LINE = table_of(OrderLine)
 _REFUND = table_of(Refund)
 _PERSONAL = table_of(Personal)
-_CONTENT = table_of(EvidenceContent)
-_EFFECT = table_of(PendingEffect)
-
 READ_LOOKUP = select_where(Buyer, "lookup")
 SHARE_LOOKUP = select_where(Buyer, "lookup").with_for_update(read=True, key_share=True)
-HOLD_LOOKUP = select_where(Buyer, "lookup", lock=True)
 READ_BUYER = select_where(Buyer, "ref")
-HOLD_BUYER = select_where(Buyer, "ref", lock=True)
 ADD_BUYER = insert_row(Buyer)
 ADD_PERSONAL = insert_row(Personal)
 READ_PERSONAL = select_where(Personal, "order_id", "subject")
 ADD_CONTENT = insert_or(EvidenceContent)
 READ_CONTENT = select_where(EvidenceContent, "buyer", "digest")
 _OF_BUYER = _LINE.c.buyer == bindparam("buyer")
-HOLD_LINES = (
-    select(_LINE.c.order_id, _LINE.c.line).where(_OF_BUYER).order_by(_LINE.c.order_id, _LINE.c.line).with_for_update()
-)
 READ_LINES_OF = (
     select(_LINE.c.order_id, _LINE.c.line, _LINE.c.document)
     .where(
@@ -51,33 +43,6 @@ READ_TEXTS_OF = (
     .where(_PERSONAL.c.buyer == bindparam("buyer"))
     .order_by(_PERSONAL.c.order_id, _PERSONAL.c.subject, _PERSONAL.c.seq, _PERSONAL.c.field)
 )
-OVERWRITE_BUYER = (
-    update(_BUYER)
-    .where(_BUYER.c.ref == bindparam("at_ref"))
-    .values(lookup=bindparam("lookup"), key=bindparam("key"), cipher=bindparam("cipher"))
-)
-RENAME_BUYER = update(_BUYER).where(_BUYER.c.ref == bindparam("at_ref")).values(lookup=bindparam("lookup"))
-DELETE_TEXTS = delete(_PERSONAL).where(
-    _PERSONAL.c.order_id == bindparam("order_id"), _PERSONAL.c.buyer == bindparam("buyer")
-)
-_SOME = (
-    select(_CONTENT.c.digest)
-    .where(_CONTENT.c.buyer == bindparam("buyer"))
-    .order_by(_CONTENT.c.digest)
-    .limit(bindparam("page"))
-)
-DELETE_CONTENTS = delete(_CONTENT).where(_CONTENT.c.buyer == bindparam("buyer"), _CONTENT.c.digest.in_(_SOME))
-FORGET_PROBLEMS = (
-    update(_EFFECT)
-    .where(
-        _EFFECT.c.order_id == bindparam("at_order"), _EFFECT.c.subject == bindparam("at_subject"),
-        _EFFECT.c.problem.is_not(None),
-    )
-    .values(problem=None)
-)  # fmt: skip
-ANY_TEXT = select(func.count()).select_from(_PERSONAL).where(_PERSONAL.c.buyer == bindparam("buyer"))
-ANY_CONTENT = select(func.count()).select_from(_CONTENT).where(_CONTENT.c.buyer == bindparam("buyer"))
-_LOOKUP_LENGTH = 64
 
 
 class People:
@@ -90,11 +55,11 @@ class People:
 
         With `share` nobody can erase him until the transaction ends.
         """
-        return _buyer_of(self.session.one(SHARE_LOOKUP if share else READ_LOOKUP, lookup=lookup))
+        return buyer_of(self.session.one(SHARE_LOOKUP if share else READ_LOOKUP, lookup=lookup))
 
     def buyer(self, ref: str) -> BuyerRow | None:
         """Return the buyer that documents call `ref`, None when he was erased."""
-        return _buyer_of(self.session.one(READ_BUYER, ref=ref))
+        return buyer_of(self.session.one(READ_BUYER, ref=ref))
 
     def is_taken(self, ref: str) -> bool:
         """Tell whether a buyer of this reference is or was there."""
@@ -141,69 +106,14 @@ class People:
         rows = self.session.rows(READ_TEXTS_OF, buyer=buyer_ref)
         return [StoredText(row[0], row[1], row[2], row[3], bytes(row[4])) for row in rows]
 
-    def counts_of(self, buyer_ref: str) -> tuple[int, int]:
-        """Count the texts and the contents of evidence that are kept of a buyer."""
-        counted = [self.session.one(statement, buyer=buyer_ref) for statement in (ANY_TEXT, ANY_CONTENT)]
-        texts, contents = (int(row[0]) if row else 0 for row in counted)
-        return texts, contents
-
     def places_in_question(self, buyer_ref: str) -> list[tuple[str, str]]:
         """Return the lines of a buyer on which a refund is not at its end, or that were charged back."""
         found = [self.session.rows(statement, buyer=buyer_ref) for statement in (READ_UNFINISHED, READ_CHARGED)]
         return sorted({(row[0], row[1]) for rows in found for row in rows})
 
-    # wiping; the caller asks the store for a transaction that wipes
 
-    def hold_buyer(self, lookup: str) -> BuyerRow | None:
-        """Return a buyer and keep everybody off him, and off each of his lines, until the transaction ends."""
-        row = _buyer_of(self.session.one(HOLD_LOOKUP, lookup=lookup))
-        if row is not None:
-            self.session.rows(HOLD_LINES, buyer=row.ref)
-        return row
-
-    def erasing(self, lookup: str) -> str | None:
-        """Return the reference of a buyer whose erasure was begun and has not ended."""
-        row = self.session.one(HOLD_LOOKUP, lookup=_begun(lookup))
-        return row[0] if row else None
-
-    def destroy_key(self, row: BuyerRow) -> None:
-        """Overwrite key and id of a buyer in place: as long as before, so that no database moves the old bytes."""
-        self.session.run(
-            OVERWRITE_BUYER,
-            at_ref=row.ref, lookup=_begun(row.lookup), key=bytes(len(row.key)), cipher=bytes(len(row.cipher)),
-        )  # fmt: skip
-
-    def is_ended(self, buyer_ref: str) -> bool:
-        """Tell whether the erasure of a buyer has ended; nobody else ends it until the transaction does."""
-        row = self.session.one(HOLD_BUYER, ref=buyer_ref)
-        return row is None or row[1] == _ended(buyer_ref)
-
-    def forget_lookup(self, buyer_ref: str) -> None:
-        """Overwrite the last that could tell who an erased buyer was."""
-        self.session.run(RENAME_BUYER, at_ref=buyer_ref, lookup=_ended(buyer_ref))
-
-    def delete_texts(self, order_id: str, buyer_ref: str) -> int:
-        """Delete the texts of a buyer in one order; return how many."""
-        return self.session.run(DELETE_TEXTS, order_id=order_id, buyer=buyer_ref)
-
-    def delete_contents(self, buyer_ref: str, limit: int) -> int:
-        """Delete contents of evidence of a buyer; return how many."""
-        return self.session.run(DELETE_CONTENTS, buyer=buyer_ref, page=limit)
-
-    def forget_problems(self, order_id: str, subject: str) -> None:
-        """Forget what receivers said about effects of a chain: it may repeat a text."""
-        self.session.run(FORGET_PROBLEMS, at_order=order_id, at_subject=subject)
-
-
-def _begun(lookup: str) -> str:
-    return f"erasing {lookup}"[:_LOOKUP_LENGTH]
-
-
-def _ended(buyer_ref: str) -> str:
-    return f"erased {buyer_ref}".ljust(_LOOKUP_LENGTH, ".")
-
-
-def _buyer_of(row: Row | None) -> BuyerRow | None:
+def buyer_of(row: Row | None) -> BuyerRow | None:
+    """Read a row of a buyer; of an erased one the key is zeros."""
     if row is None or not any(row[2] or b""):
         return None
     return BuyerRow(ref=row[0], lookup=row[1], key=bytes(row[2]), cipher=bytes(row[3]))

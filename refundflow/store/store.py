@@ -25,6 +25,7 @@ from refundflow.store.scans import Scans
 from refundflow.store.statements import DialectName
 from refundflow.store.totals import Totals
 from refundflow.store.values import moment
+from refundflow.store.wiping import Wiping
 
 POOL_SIZE = 8
 POOL_OVERFLOW = 24
@@ -33,7 +34,7 @@ WAIT_SECONDS = 10.0
 REHEARSAL_SECRET = hashlib.sha256(b"refundflow rehearsal").digest()
 
 
-class Tx(Moves, Entries, Scans, Queries, Effects, Registers, People, Totals):
+class Tx(Moves, Entries, Scans, Queries, Effects, Registers, People, Wiping, Totals):
     """One transaction; `now` is asked of the clock that all hosts of a live database share."""
 
     def __init__(self, session: Session) -> None:
