@@ -14,6 +14,7 @@ _BUYER = table_of(Buyer)
 _LINE = table_of(OrderLine)
 _REFUND = table_of(Refund)
 _PERSONAL = table_of(Personal)
+
 READ_LOOKUP = select_where(Buyer, "lookup")
 SHARE_LOOKUP = select_where(Buyer, "lookup").with_for_update(read=True, key_share=True)
 READ_BUYER = select_where(Buyer, "ref")
