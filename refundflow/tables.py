@@ -119,6 +119,7 @@ class OrderLine(Base, table=True):
             for column in ("captured", "reserved", "in_flight", "settled", "charged_back", "excess")
         ),
         CheckConstraint("reserved + in_flight + settled <= captured + excess", name="ledger"),
+        Index(None, "buyer", "order_id", "line"),
     )
 
     order_id: str = Field(sa_type=Name, primary_key=True)
@@ -292,7 +293,7 @@ class Staff(Base, table=True):
 
 
 class Buyer(Base, table=True):
-    """One buyer: the key of all that can identify him; of an erased one only `ref` is left."""
+    """One buyer: the key of all that can identify him; of an erased one only `ref` is left, the rest is overwritten."""
 
     __tablename__ = "buyers"
 

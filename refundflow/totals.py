@@ -66,7 +66,7 @@ def _told(chain: Sequence[Step]) -> Iterator[tuple[int, Key, int]]:
     enquiry: _Promise | None = None
     for step in chain:
         yield step.seq, ("moves", (step.event, step.kind)), 1
-        if step.kind == "refused":
+        if step.kind in ("refused", "imported"):  # what another system did says nothing of promises kept here
             continue
         if step.event in LAPSES:
             yield from _observed(step.seq, "lapse_delay", (), step.recorded_at - step.effective_at, DELAY_BUCKETS)

@@ -87,12 +87,24 @@ class First:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Imported:
+    """Where a refund that was decided elsewhere comes from: its id there, the file (SHA-256) and its line."""
+
+    case: str
+    file: str
+    row: int
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Refund:
     """One refund as a reader may see it; amounts in minor units, times in UTC.
 
     `deadline` is the one that lapses first. `allowed` are the events that nothing blocks for the
     reader. `waiting` tells that the act that returned this value was the first of two persons.
     `texts` are what was written with the standing rejection, offer or request; reads tell them.
+    `imported` is told of one that another system decided.
     """
 
     id: str
@@ -137,6 +149,8 @@ class Refund:
     level: int = 0
     waiting: bool = False
     texts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    imported: Imported | None = None
+    erased_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -289,6 +303,91 @@ class Verification:
     def ok(self) -> bool:
         """Tell that nothing is wrong."""
         return not self.findings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredText:
+    """One text that is kept of a buyer: in which chain, with which entry."""
+
+    subject: str
+    seq: int
+    field: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredFile:
+    """One file that is kept of a buyer, with the SHA-256 of its content."""
+
+    refund: str
+    file: int
+    kind: str
+    name: str
+    media_type: str
+    size: int
+    sha256: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PersonalData:
+    """Everything that is kept of one buyer."""
+
+    buyer_id: str
+    orders: tuple[OrderLine, ...]
+    refunds: tuple[Refund, ...]
+    texts: tuple[StoredText, ...]
+    files: tuple[StoredFile, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Erasure:
+    """What an erasure did; `buyer` is the reference that is left of him."""
+
+    buyer: str
+    reason: str
+    erased_at: datetime
+    resumed: bool = False  # an interrupted one was ended
+    lines: int = 0
+    refunds: int = 0
+    texts: int = 0
+    files: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HistoryImport:
+    """What became of the cases of a file; `file` is its SHA-256, as the entries name it."""
+
+    file: str
+    dry_run: bool
+    imported: int
+    unchanged: int
+    rejected: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Difference:
+    """One field of one stored row that is not what the entries of its chain say."""
+
+    subject: str
+    field: str  # a column, or the path of a field in the document
+    stored: Json
+    replayed: Json
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Replay:
+    """What was replayed, and every difference between that and what is stored; none: they are equal."""
+
+    chains: int
+    entries: int
+    rows: int
+    differences: tuple[Difference, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Tell that stored and replayed state are equal."""
+        return not self.differences
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

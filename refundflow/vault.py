@@ -37,10 +37,14 @@ class Vault:
         """Turn a buyer's id into the value by which his row is found."""
         return _mac(self.secret, "lookup", buyer_id).hex()
 
-    def new_buyer(self, buyer_id: str) -> BuyerRow:
-        """Make the row of a new buyer; in a rehearsal the key follows from the id, so that histories repeat."""
-        key = _mac(self.secret, "key", buyer_id) if self._rehearsal else os.urandom(32)
-        ref = _reference(key, buyer_id)
+    def new_buyer(self, buyer_id: str, life: int = 0) -> BuyerRow:
+        """Make the row of a new buyer; in a rehearsal the key follows from the id, so that histories repeat.
+
+        `life` counts how often the buyer was erased before: in a rehearsal too he comes back as somebody else.
+        """
+        lives = (str(life),) if life else ()
+        key = _mac(self.secret, "key", buyer_id, *lives) if self._rehearsal else os.urandom(32)
+        ref = reference(key, buyer_id)
         cipher = self.encrypt(key, buyer_id.encode(), f"buyer {ref}")
         return BuyerRow(ref=ref, lookup=self.buyer_lookup(buyer_id), key=key, cipher=cipher)
 
@@ -58,7 +62,7 @@ class Vault:
             buyer_id = self.open_buyer_id(row)
         except (InvalidTag, ValueError):
             return False
-        return row.lookup == self.buyer_lookup(buyer_id) and row.ref == _reference(row.key, buyer_id)
+        return row.lookup == self.buyer_lookup(buyer_id) and row.ref == reference(row.key, buyer_id)
 
     def commitment(self, key: bytes, subject: str, seq: int, field: str, text: str) -> str:
         """Bind an entry to a text without telling it: once the buyer's key is gone nobody can guess it back."""
@@ -87,7 +91,8 @@ class Vault:
         return AESGCM(_mac(key, "encryption")).decrypt(cipher[:_NONCE], cipher[_NONCE:], context.encode())
 
 
-def _reference(key: bytes, buyer_id: str) -> str:
+def reference(key: bytes, buyer_id: str) -> str:
+    """Name a buyer in documents and entries: nobody without his key can tell whose name it is."""
     return "b" + _mac(key, "ref", buyer_id).hex()[:24]
 
 

@@ -86,6 +86,8 @@ class Case(TypedDict):
     late_reversal: NotRequired[dict[str, Json]]  # {number, amount, seq}
     returned: NotRequired[str]  # PAYOUT_RETURNED: the refund whose payout came back
     chargeback_seen: NotRequired[bool]
+    imported: NotRequired[dict[str, Json]]  # from another system: {case, file, row, by, at, digest}
+    erased: NotRequired[str]  # when the key of the buyer's data was destroyed
 
 
 class Line(TypedDict):
@@ -114,6 +116,7 @@ class Line(TypedDict):
     beside: NotRequired[int]  # paid beside every refund: strays, less what was returned beside its refund
     resolved: NotRequired[dict[str, int]]  # proofs of resolved excess → seq
     told: NotRequired[dict[str, int]]  # plain facts → seq of the entry that told them last
+    erased: NotRequired[str]  # when the key of the buyer's data was destroyed
     firsts: dict[str, dict[str, Json]]
 
 

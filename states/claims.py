@@ -146,11 +146,11 @@ def _beside(turn: Turn) -> Iterable[Blocker]:
     for case in turn.draft.refunds.values():
         if case["state"] not in TABLE.final and case["state"] != "paid_out.settled":
             params = {"refund": case["id"], "state": case["state"]}
-            yield Blocker(code="REFUND_IN_PROGRESS", params=params, until=_ends_by_itself(case))
+            yield Blocker(code="REFUND_IN_PROGRESS", params=params, until=ends_by_itself(case))
 
 
-def _ends_by_itself(case: Case) -> str | None:
-    """Return when a deadline alone ends the refund, or None where a person must act first."""
+def ends_by_itself(case: Case) -> str | None:
+    """Return when a deadline alone ends a refund in progress, or None where a person must act first."""
     if phase_of(case["state"]) == "rejected":
         return case["deadlines"]["appeal_window"]["due_at"]
     if case["state"] != "awaiting_evidence" or case["instance"] != "appeal":
@@ -232,6 +232,8 @@ def _fill(turn: Turn, new: Case, amount: int) -> None:
     money.reserve(turn.draft, new, amount)
     if turn.actor.role == "service":
         new["parties"] = [turn.actor.name]
+    if "erased" in turn.line:
+        new["erased"] = turn.line["erased"]
     if turn.given("returned"):
         new["returned"] = str(turn.given("returned"))
     for flag in _risk(turn):

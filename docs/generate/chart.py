@@ -94,6 +94,11 @@ def _events() -> str:
                 _two(event, move.two_persons is not never),
             )
         )
+    told = "beside the chart, by its own command"
+    rows += [
+        (code(event), _roles({role}), told, "", "")
+        for event, role in (("erased", "supervisor"), ("imported", "service"))
+    ]
     lapses = [event for event in TABLE.events if event not in MOVES]
     rows += [(code(event), _roles({"system"}), "by a deadline or in `submit`", "", "") for event in lapses]
     return table(("event", "roles", "what", "deciding", "two persons"), rows)

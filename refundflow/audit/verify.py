@@ -64,9 +64,9 @@ def verify(
 
 
 def _findings(tx: Tx, vault: Vault, walked: Callable[[int], None]) -> Iterator[Finding]:
-    entries = _Reader(tx.scan_entries())
-    lines, refunds, payouts = _Reader(tx.scan_lines()), _Reader(tx.scan_refunds()), _Reader(tx.scan_payouts())
-    people = Replayed("staff")
+    entries = Reader(tx.scan_entries())
+    lines, refunds, payouts = Reader(tx.scan_lines()), Reader(tx.scan_refunds()), Reader(tx.scan_payouts())
+    people, erasures = Replayed("staff"), Replayed("privacy")
     pinned: set[str] = set()
     while orders := [reader.order for reader in (entries, lines, refunds, payouts) if reader.order is not None]:
         order_id = min(orders)
@@ -76,16 +76,16 @@ def _findings(tx: Tx, vault: Vault, walked: Callable[[int], None]) -> Iterator[F
             for entry in chain:
                 yield from replayed.add(entry)
             walked(replayed.count)
-            yield from texts_agree(tx, vault, order_id, replayed)
         if order_id == REGISTER_ORDER:
-            people = chains.get("staff", people)
+            people, erasures = chains.get("staff", people), chains.get("privacy", erasures)
             continue
         pinned |= {str(chain.document["policy"]) for chain in chains.values() if "policy" in chain.document}
+        yield from texts_agree(tx, vault, order_id, chains, erasures.document)
         yield from _rows_agree(chains, order_id, lines.take(order_id), refunds.take(order_id), payouts.take(order_id))
     yield from registers_agree(tx, vault, people, pinned)
 
 
-class _Reader:
+class Reader:
     """Rows in order of order id, taken order by order."""
 
     def __init__(self, rows: Iterator[Any]) -> None:
@@ -123,12 +123,12 @@ def _rows_agree(
     payments: dict[str, str] = {}
     for row in refunds:
         chain = cases[row["id"]] = chains.pop(row["id"], Replayed(row["id"]))
-        _add(ledgers.setdefault(row["line"], {}), chain.ledger)
+        add_ledger(ledgers.setdefault(row["line"], {}), chain.ledger)
         yield from _row_agrees(chain, row, partial(refund_columns, warned_at=written(row["warned_at"])))
     for row in lines:
         subject = line_subject(order_id, row["line"])
         chain = chains.pop(subject, Replayed(subject))
-        _add(ledger := ledgers.pop(row["line"], {}), chain.ledger)
+        add_ledger(ledger := ledgers.pop(row["line"], {}), chain.ledger)
         payments[row["line"]] = row["payment_no"]
         yield from _row_agrees(chain, row, partial(line_columns, ledger=Ledger(**ledger)))
     yield from (Finding(line_subject(order_id, line), 0, "refunds of a line that has no row") for line in ledgers)
@@ -136,7 +136,8 @@ def _rows_agree(
     yield from (Finding(subject, 0, "a chain without a row") for subject in chains)
 
 
-def _add(ledger: dict[str, int], changes: Mapping[str, int]) -> None:
+def add_ledger(ledger: dict[str, int], changes: Mapping[str, int]) -> None:
+    """Add the changes that one chain made to a ledger."""
     for column, change in changes.items():
         ledger[column] = ledger.get(column, 0) + change
 

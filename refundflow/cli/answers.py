@@ -91,6 +91,9 @@ def _facts(call: Call, value: "Refund") -> Iterable[tuple[str, object]]:
     for standing in value.deadlines:
         yield "deadline", deadline(call, standing)
     yield from _claim(value)
+    if value.imported is not None:
+        source = value.imported
+        yield "imported", f"case {source.case}, by {source.by}, file {source.file[:12]} line {source.row}"
     yield "submitted", local(value.submitted_at, call.zone, call.now)
     yield from _handling(call, value)
     yield "possible", ", ".join(event.replace("_", "-") for event in value.allowed)
@@ -98,8 +101,7 @@ def _facts(call: Call, value: "Refund") -> Iterable[tuple[str, object]]:
 
 
 def _claim(value: "Refund") -> Iterable[tuple[str, object]]:
-    if value.buyer_id is not None:
-        yield "buyer", value.buyer_id
+    yield "buyer", value.buyer_id if value.buyer_id is not None else "(erased)"
     yield "product", f"{value.product} ({value.product_type}, {value.usage})"
     yield "reason", value.reason
     yield "claimed", money(value.claimed_minor, value.currency)

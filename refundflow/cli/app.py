@@ -15,10 +15,12 @@ from refundflow.cli import (
     database,
     effects,
     facts,
+    history,
     negotiation,
     orders,
     payouts,
     play,
+    privacy,
     queries,
     review,
     rules,
@@ -67,9 +69,9 @@ def application() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(root)
-    for group in (claims, queries, review, negotiation, payouts, beside, facts):
+    for group in (claims, queries, history, review, negotiation, payouts, beside, facts):
         app.add_typer(group.app)
-    for group in (audit, rules, database, staff, orders, play, worker, effects):
+    for group in (audit, rules, database, staff, orders, privacy, play, worker, effects):
         app.add_typer(group.app)
     return app
 

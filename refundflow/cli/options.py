@@ -77,6 +77,24 @@ def _completing(words: tuple[str, ...]) -> Callable[[str], list[str]]:
     return complete
 
 
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(
+        "--as-of",
+        metavar="TIME",
+        help="As it was at a past moment, with its offset; what was due by then included.",
+        parser=read_time,
+    ),
+]
+KnownAt = Annotated[
+    datetime | None,
+    typer.Option(
+        "--known-at",
+        metavar="TIME",
+        help="Only from what had been recorded by that moment; by itself also --as-of that moment.",
+        parser=read_time,
+    ),
+]
 RefundId = Annotated[str, typer.Argument(metavar="ID", help="The refund, e.g. A1001-1-1.")]
 Order = Annotated[
     OrderLine,

@@ -1,4 +1,4 @@
-"""Commands that read: list, show, history, queue, explain; a read moves nothing."""
+"""Commands that read: list, show, line, queue, explain; a read moves nothing."""
 
 from datetime import datetime
 from typing import Annotated
@@ -44,20 +44,18 @@ def list_refunds(
 
 
 @command(app, "refundflow show A1001-1-1 --as agent:li", takes=READ, panel=PANEL)
-def show(call: Call, refund: options.RefundId) -> None:
-    """Show one refund: state, why, until when, money, what can be done now."""
+def show(call: Call, refund: options.RefundId, as_of: options.AsOf = None, known_at: options.KnownAt = None) -> None:
+    """Show one refund: state, why, until when, money, what can be done now; or as it was at a past moment."""
     with call.connected() as refunds:
-        answers.refund(call, refunds.get(refund, **call.who))
+        answers.refund(call, refunds.get(refund, as_of=as_of, known_at=known_at, **call.who))
 
 
-@command(app, "refundflow history A1001-1-1 --as auditor:sun", takes=READ, panel=PANEL)
-def history(
-    call: Call,
-    subject: Annotated[str, typer.Argument(metavar="ID", help="The refund, or ORDER/LINE for an order line.")],
-) -> None:
-    """Show every entry of a refund, or of an order line, in order."""
+@command(app, "refundflow line A1001 --as finance:chen", takes=READ, panel=PANEL)
+def line(call: Call, order: options.Order, as_of: options.AsOf = None, known_at: options.KnownAt = None) -> None:
+    """Show an order line with its ledger, now or as it was at a past moment."""
     with call.connected() as refunds:
-        answers.history(call, refunds.history(subject, **call.who))
+        found = refunds.line(order.order_id, line=order.line, as_of=as_of, known_at=known_at, **call.who)
+        answers.line(call, found)
 
 
 @command(app, "refundflow queue --as agent:li", takes=READ, panel=PANEL)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from refundflow.errors import BadInput
+from refundflow.export.as_of import export_as_of
 from refundflow.export.csv_format import CsvWriter
 from refundflow.export.jsonl_format import JsonLinesWriter
 from refundflow.export.port import Format
@@ -11,7 +12,7 @@ from refundflow.export.rows import rows_of
 from refundflow.export.whole_file import whole_file
 from refundflow.store import Tx
 
-__all__ = ["FORMATS", "export_entries"]
+__all__ = ["FORMATS", "export_as_of", "export_entries", "whole_file"]
 
 FORMATS: Mapping[str, Format] = {"csv": CsvWriter, "jsonl": JsonLinesWriter}
 _TOLD_EVERY = 500  # entries

@@ -51,7 +51,7 @@ def parse(stream: BinaryIO, form: Literal["csv", "jsonl"] | None = None) -> Iter
     Raises:
         BadInput: CSV without a readable header.
     """
-    lines = _lines(stream)
+    lines = numbered_lines(stream)
     first = next(lines, None)
     if first is None:
         if form == "jsonl":
@@ -81,35 +81,36 @@ def write_rejects(path: str | os.PathLike[str], rows: Iterable[RejectedRow]) -> 
 # --- lines of the file -------------------------------------------------------------------------
 
 
-def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+def numbered_lines(stream: BinaryIO, longest: int = LONGEST_ROW) -> Iterator[tuple[int, bytes]]:
     """Yield number and bytes of each line that is not blank; of one that is too long, a little too much."""
     number = 0
-    while read := stream.readline(LONGEST_ROW + 1):
+    while read := stream.readline(longest + 1):
         number += 1
         rest = read
-        while len(rest) > LONGEST_ROW and not rest.endswith(b"\n"):
-            rest = stream.readline(LONGEST_ROW + 1)  # the end of a line that is rejected anyway
+        while len(rest) > longest and not rest.endswith(b"\n"):
+            rest = stream.readline(longest + 1)  # the end of a line that is rejected anyway
         line = read.removeprefix(_BOM) if number == 1 else read
         line = line.removesuffix(b"\n").removesuffix(b"\r")
         if line.strip():
             yield number, line
 
 
-def _text(raw: bytes) -> str:
+def decoded(raw: bytes, longest: int = LONGEST_ROW) -> str:
     """Decode one row.
 
     Raises:
         BadInput: too long, or not UTF-8.
     """
-    if len(raw) > LONGEST_ROW:
-        raise BadInput(f"the row is longer than {LONGEST_ROW} bytes", field="row")
+    if len(raw) > longest:
+        raise BadInput(f"the row is longer than {longest} bytes", field="row")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise BadInput(f"not UTF-8 at byte {error.start + 1} of the row", field="row") from None
 
 
-def _rejected(number: int, raw: bytes, reason: str) -> RejectedRow:
+def rejected(number: int, raw: bytes, reason: str) -> RejectedRow:
+    """Say why a row was not taken."""
     shown = raw[:LONGEST_ROW].decode("utf-8", errors="backslashreplace")
     return RejectedRow(line_number=number, reason=reason, raw=shown)
 
@@ -132,7 +133,7 @@ def _without_contradictions(rows: Iterator[Row]) -> Iterator[OrderRow | Rejected
                 yield row
             else:
                 reason = f"order {row.order_id} line {row.line} stands on line {first[1]} with other content"
-                yield _rejected(number, raw, reason)
+                yield rejected(number, raw, reason)
 
 
 def _digest(row: OrderRow) -> bytes:
@@ -150,7 +151,7 @@ def _what_is_needed() -> str:
 
 def _header(raw: bytes) -> list[str]:
     try:
-        names = [name.strip() for name in _cells(_text(raw))]
+        names = [name.strip() for name in cells(decoded(raw))]
     except BadInput as error:
         raise BadInput(f"the header cannot be read: {error.message}; {_what_is_needed()}", field="header") from None
     problems = [f"{name} is missing" for name in REQUIRED if name not in names]
@@ -161,7 +162,12 @@ def _header(raw: bytes) -> list[str]:
     return names
 
 
-def _cells(line: str) -> list[str]:
+def cells(line: str) -> list[str]:
+    """Read one CSV row.
+
+    Raises:
+        BadInput: it is none.
+    """
     try:
         return next(csv.reader([line], strict=True), [])
     except csv.Error as error:
@@ -171,12 +177,12 @@ def _cells(line: str) -> list[str]:
 def _csv_rows(header: list[str], lines: Iterator[tuple[int, bytes]]) -> Iterator[Row]:
     for number, raw in lines:
         try:
-            cells = _cells(_text(raw))
-            if len(cells) != len(header):
-                raise BadInput(f"{len(cells)} fields; the header names {len(header)}")
-            yield number, raw, from_cells(dict(zip(header, cells, strict=True)), number)
+            found = cells(decoded(raw))
+            if len(found) != len(header):
+                raise BadInput(f"{len(found)} fields; the header names {len(header)}")
+            yield number, raw, from_cells(dict(zip(header, found, strict=True)), number)
         except BadInput as error:
-            yield number, raw, _rejected(number, raw, error.message)
+            yield number, raw, rejected(number, raw, error.message)
 
 
 # --- JSON Lines --------------------------------------------------------------------------------
@@ -185,14 +191,14 @@ def _csv_rows(header: list[str], lines: Iterator[tuple[int, bytes]]) -> Iterator
 def _json_rows(first: tuple[int, bytes], lines: Iterator[tuple[int, bytes]]) -> Iterator[Row]:
     for number, raw in chain([first], lines):
         try:
-            yield number, raw, from_cells(_object(_text(raw)), number)
+            yield number, raw, from_cells(_object(decoded(raw)), number)
         except BadInput as error:
-            yield number, raw, _rejected(number, raw, error.message)
+            yield number, raw, rejected(number, raw, error.message)
 
 
 def _object(line: str) -> dict[str, object]:
     try:
-        value = json.loads(line, object_pairs_hook=_unique)
+        value = json.loads(line, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         raise BadInput(f"not JSON: {error}") from None
     if not isinstance(value, dict):
@@ -204,7 +210,12 @@ def _object(line: str) -> dict[str, object]:
     return value
 
 
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Make an object of its pairs.
+
+    Raises:
+        ValueError: a key stands twice.
+    """
     made = dict(pairs)
     if len(made) != len(pairs):
         raise ValueError("a key stands twice")

@@ -15,10 +15,12 @@ from refundflow.proof.publish import Place
 from refundflow.service.calendar import CalendarWork
 from refundflow.service.delivery import Delivery
 from refundflow.service.engine import Engine
+from refundflow.service.history import HistoryImport
 from refundflow.service.keys import Keys
 from refundflow.service.line_acts import LineActs
 from refundflow.service.numbers import Numbers
 from refundflow.service.payout_acts import PayoutActs
+from refundflow.service.privacy import Privacy
 from refundflow.service.queries import Queries
 from refundflow.service.review_acts import ReviewActs
 from refundflow.service.staff import Staff
@@ -27,7 +29,20 @@ from refundflow.store import Conflict, Store
 from states.policy_values import Policy
 
 
-class Refunds(ReviewActs, PayoutActs, LineActs, Queries, Staff, SystemWork, Delivery, CalendarWork, Numbers, Keys):
+class Refunds(
+    ReviewActs,
+    PayoutActs,
+    LineActs,
+    Queries,
+    Staff,
+    SystemWork,
+    Delivery,
+    CalendarWork,
+    Numbers,
+    Keys,
+    Privacy,
+    HistoryImport,
+):
     """The facade: one method per event of the workflow, and the queries beside them.
 
     Use it as a context manager; one instance serves all threads of a process::

@@ -5,17 +5,18 @@ from datetime import datetime
 from typing import Literal
 
 from refundflow import audit, values
-from refundflow.errors import NotFound
-from refundflow.export import export_entries
+from refundflow.errors import BadInput, NotFound
+from refundflow.export import export_as_of, export_entries
 from refundflow.proof import VerifyingKey
 from refundflow.proof.publish import Place
 from refundflow.service import views
 from refundflow.service.callers import parse_caller
+from refundflow.service.door import one_line
 from refundflow.service.lists import Lists
 from refundflow.service.requests import place_of
 from refundflow.store import Tx
 from states import times
-from states.case import Act, Actor, Aggregate
+from states.case import Act, Actor, Aggregate, line_subject
 from states.decide import explain, outlook
 
 
@@ -24,28 +25,58 @@ class Queries(Lists):
 
     place: Place | None = None  # where checkpoints are published
 
-    def get(self, refund_id: str, *, actor: str, at: datetime | None = None, buyer: str | None = None) -> values.Refund:
-        """Return one refund as a move would find it now.
+    def get(
+        self,
+        refund_id: str,
+        *,
+        actor: str,
+        at: datetime | None = None,
+        buyer: str | None = None,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
+    ) -> values.Refund:
+        """Return one refund as a move would find it now, or as one would have found it at a past moment.
+
+        `as_of` asks by effective time: a lapse counts from its due moment, whenever it was recorded. `known_at`
+        leaves out what was recorded later than that moment (by itself it is `as_of` too).
 
         Raises:
-            NotFound: it does not exist, or is not the actor's to see.
+            NotFound: it does not exist, did not then, or is not the actor's to see.
+            BadInput: the moment has not come yet.
         """
         caller = parse_caller(actor, buyer)
 
         def read(tx: Tx) -> values.Refund:
             stored, who, now = self._see(tx, refund_id, caller, at)
-            return self._view(tx, stored.aggregate, refund_id, who, caller, now)
+            moment = self._moments(tx, at, as_of, known_at)
+            if moment is None:
+                return self._view(tx, stored.aggregate, refund_id, who, caller, now)
+            past = self._past(tx, stored.aggregate, moment, known_at, refund_id)
+            if refund_id not in past.refunds:
+                raise NotFound(f"{refund_id} at {times.text(moment)}")
+            return self._view(tx, past, refund_id, who, caller, moment)
 
         return self.engine.read(read)
 
     def line(
-        self, order_id: str, *, line: str = "1", actor: str, at: datetime | None = None, buyer: str | None = None
+        self,
+        order_id: str,
+        *,
+        line: str = "1",
+        actor: str,
+        at: datetime | None = None,
+        buyer: str | None = None,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
     ) -> values.OrderLine:
-        """Return one order line with its ledger as a move would find it now."""
+        """Return one order line with its ledger as a move would find it now, or at a past moment (see `get`)."""
         caller = parse_caller(actor, buyer)
 
         def read(tx: Tx) -> values.OrderLine:
             aggregate, _, _ = self._see_line(tx, order_id, line, caller, at)
+            moment = self._moments(tx, at, as_of, known_at)
+            if moment is not None:
+                aggregate = self._past(tx, aggregate, moment, known_at, line_subject(order_id, line))
             return views.order_line(aggregate, buyer_id=self._buyer_of(tx, aggregate))
 
         return self.engine.read(read)
@@ -158,6 +189,66 @@ class Queries(Lists):
 
         return self.engine.read(read)
 
+    def export_as_of(
+        self,
+        *,
+        format: Literal["csv", "jsonl"],
+        output: str,
+        actor: str,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
+        progress: Callable[[int], None] | None = None,
+        buyer: str | None = None,
+        at: datetime | None = None,
+    ) -> int:
+        """Write the ledger of every line and the state of every refund at a past moment; return how many rows.
+
+        The moment is meant as `get` means it. The file appears whole or not at all.
+
+        Raises:
+            BadInput: no moment, one that has not come yet, or a file that cannot be written.
+        """
+        caller = parse_caller(actor, buyer)
+        if caller.role == "buyer":
+            raise NotFound("the export")
+
+        def read(tx: Tx) -> int:
+            self._registered(tx, caller)
+            moment = self._moments(tx, at, as_of, known_at)
+            if moment is None:
+                raise BadInput("as_of: say the moment that is asked for", field="as_of")
+            return export_as_of(
+                tx,
+                as_of=moment,
+                known_at=known_at,
+                rules_for=lambda aggregate: self.engine.rules(tx, aggregate),
+                format=format,
+                output=output,
+                progress=progress,
+            )
+
+        return self.engine.read(read)
+
+    def replay(self, subject: str | None = None, *, progress: Callable[[int], None] | None = None) -> values.Replay:
+        """Replay all chains, or those of one order line (named by it or by one of its refunds), against what is stored.
+
+        Raises:
+            NotFound: there is no such refund or line.
+        """
+        place = None if subject is None else _place_of(subject)
+
+        def read(tx: Tx) -> values.Replay:
+            found = audit.compare(tx, place=place, progress=progress)
+            if place is not None and not (found.chains or found.rows):
+                raise NotFound(str(subject))
+            differences = tuple(
+                values.Difference(subject=item.subject, field=item.field, stored=item.stored, replayed=item.replayed)
+                for item in found.differences
+            )
+            return values.Replay(chains=found.chains, entries=found.entries, rows=found.rows, differences=differences)
+
+        return self.engine.read(read)
+
     def verify(
         self,
         *,
@@ -192,3 +283,17 @@ class Queries(Lists):
             )
 
         return self.engine.read(read)
+
+
+def _place_of(subject: str) -> tuple[str, str]:
+    """Return (order id, line) of ``ORDER/LINE`` or of a refund id.
+
+    Raises:
+        NotFound: it cannot be one.
+    """
+    if not one_line(subject):
+        raise NotFound(subject)
+    if "/" in subject:
+        order_id, line = subject.split("/", 1)
+        return order_id, line
+    return place_of(subject)

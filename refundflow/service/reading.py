@@ -5,13 +5,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from refundflow import audit, values
-from refundflow.errors import NotFound
+from refundflow.errors import BadInput, NotFound
 from refundflow.service import views
 from refundflow.service.base import Facade
 from refundflow.service.callers import Caller, actor_on, require_registered
-from refundflow.service.door import one_line
+from refundflow.service.door import check_moment, one_line
 from refundflow.service.requests import place_of
 from refundflow.store import Stored, StoredEntry, Tx
+from states import times
 from states.case import Actor, Aggregate, Case, line_subject
 from states.decide import due
 
@@ -61,6 +62,35 @@ class Reading(Facade):
         now = self._now(tx, at)
         found = due(stored.aggregate, rules=self.engine.rules(tx, stored.aggregate), now=now).aggregate
         return found, who, now
+
+    def _past(self, tx: Tx, now: Aggregate, as_of: datetime, known_at: datetime | None, what: str) -> Aggregate:
+        """Return a line as it was at `as_of`, what was due by then included, from what was recorded by `known_at`.
+
+        Raises:
+            NotFound: it was not there yet.
+        """
+        order_id, line = now.line["order_id"], now.line["line"]
+        subjects = (line_subject(order_id, line), *now.refunds)
+        chains = {subject: tx.entries(subject, order_id=order_id) for subject in subjects}
+        past = audit.line_at(chains, order_id, line, as_of=as_of, known_at=known_at)
+        if past is None:
+            raise NotFound(f"{what} at {times.text(as_of)}")
+        return due(past.aggregate, rules=self.engine.rules(tx, past.aggregate), now=as_of).aggregate
+
+    def _moments(
+        self, tx: Tx, at: datetime | None, as_of: datetime | None, known_at: datetime | None
+    ) -> datetime | None:
+        """Check which past is asked for and return its moment: what was known at a moment is told as of it.
+
+        Raises:
+            BadInput: a moment that has not come yet, or is none.
+        """
+        now = self._now(tx, at)
+        for name, moment in (("as_of", as_of), ("known_at", known_at)):
+            check_moment(name, moment)
+            if moment is not None and moment > now:
+                raise BadInput(f"{name}: {times.text(moment)} has not come yet", field=name)
+        return as_of or known_at
 
     def _view(
         self, tx: Tx, aggregate: Aggregate, refund_id: str, who: Actor, caller: Caller, now: datetime

@@ -133,6 +133,14 @@ def refund(
         hold=not hidden and case.get("hold", False),
         level=0 if hidden else case["levels"].get(clock, 0),
         waiting=waiting,
+        imported=_imported(case["imported"]) if "imported" in case else None,
+        erased_at=_optional(case.get("erased")),
+    )
+
+
+def _imported(item: Mapping[str, Any]) -> values.Imported:
+    return values.Imported(
+        case=item["case"], file=item["file"], row=item["row"], by=item["by"], at=times.moment(item["at"])
     )
 
 
@@ -244,6 +252,8 @@ def history_entry(
     shown: dict[str, str | None] = {name: texts.get((entry.seq, name)) for name in body["texts"]}
     if hidden and not buyers_own and body["event"] not in _WRITTEN_FOR_BUYERS:
         shown = {}
+    if hidden and body["kind"] == "imported":
+        shown.pop("note", None)  # internal in the other system too
     params = {name: value for name, value in body["params"].items() if not hidden or name in _TOLD}
     deadlines = body["patch"].get("deadlines") or {}
     set_now = next(({"name": name, **item} for name, item in deadlines.items() if item and "due_at" in item), None)

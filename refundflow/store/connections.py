@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, cast
 
@@ -135,6 +135,14 @@ class Database(Protocol):
         """Run one transaction: committed at the end, rolled back by an exception."""
         ...
 
+    def wiping(self, connection: Connection) -> AbstractContextManager[None]:
+        """Overwrite, where the database can, what is deleted or replaced within."""
+        ...
+
+    def settle(self, connection: Connection) -> bool:
+        """Bring what was overwritten to where the old bytes stand; False when readers still hold them."""
+        ...
+
     def conflict(self, problem: BaseException) -> Conflict | None:
         """Read a driver's error as a conflict, None where trying again would not help."""
         ...
@@ -205,6 +213,21 @@ class SqliteDatabase:
                 os.close(lock)
         finally:
             self._turn.release()
+
+    @contextmanager
+    def wiping(self, connection: sqlite3.Connection) -> Iterator[None]:
+        """Overwrite with zeros what is deleted within."""
+        connection.execute("PRAGMA secure_delete = ON").fetchall()
+        try:
+            yield
+        finally:
+            connection.execute("PRAGMA secure_delete = OFF").fetchall()
+
+    def settle(self, connection: sqlite3.Connection) -> bool:
+        """Copy the write-ahead log into the file and cut it to nothing, which needs a moment without readers."""
+        with self._locked():
+            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
 
     def conflict(self, problem: BaseException) -> Conflict | None:
         """Read a locked file as busy, a key that exists as changed, a full disk as such."""
@@ -282,6 +305,14 @@ class PostgresDatabase:
                 connection.rollback()
             except self._driver.Error:
                 connection.close()
+
+    def wiping(self, connection: Connection) -> AbstractContextManager[None]:
+        """Do nothing: old rows stay in their pages until a vacuum, and in the write-ahead log until it is recycled."""
+        return nullcontext()
+
+    def settle(self, connection: Connection) -> bool:
+        """Answer that nothing is left to do here; see `wiping`."""
+        return True
 
     def conflict(self, problem: BaseException) -> Conflict | None:
         """Read a lost race as changed, a lock that did not come free as busy, a full disk as such."""

@@ -13,7 +13,7 @@ from refundflow.store.values import moment
 from refundflow.tables import Transition, table_of
 
 REGISTER_ORDER = ""  # the order id of chains that belong to no order
-Register = Literal["staff", "calendar", "keys"]
+Register = Literal["staff", "calendar", "keys", "privacy"]
 PAGE = 500
 
 _ENTRY = table_of(Transition)

@@ -145,6 +145,24 @@ class StaffRow:
     document: Mapping[str, Json] = field(default_factory=dict)
 
 
+class LineOfBuyer(NamedTuple):
+    """The place of an order line, and whether its chain says that its buyer was erased."""
+
+    order_id: str
+    line: str
+    erased: bool
+
+
+class StoredText(NamedTuple):
+    """One text of an entry as it is kept, encrypted."""
+
+    order_id: str
+    subject: str
+    seq: int
+    field: str
+    cipher: bytes
+
+
 class Head(NamedTuple):
     """The newest entry of a chain: its number (0: none yet) and hash."""
 

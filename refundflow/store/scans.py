@@ -1,6 +1,7 @@
 """Whole tables read in the order of order ids, in pages: what verification walks along."""
 
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Column, Select, bindparam, select, tuple_
@@ -39,17 +40,18 @@ class Scans:
 
     session: Session
 
-    def scan_entries(self) -> Iterator[StoredEntry]:
-        """Yield all entries chain by chain: by order id, subject, number."""
-        return (entry_of(tuple(row.values())) for row in self._scanned(Transition, order_id="", subject="", seq=0))
+    def scan_entries(self, order_id: str | None = None) -> Iterator[StoredEntry]:
+        """Yield all entries, or those of one order, chain by chain: by order id, subject, number."""
+        rows = self._scanned(Transition, order_id=order_id or "", subject="", seq=0)
+        return (entry_of(tuple(row.values())) for row in _only(rows, order_id))
 
-    def scan_lines(self) -> Iterator[dict[str, Any]]:
-        """Yield the columns of all order lines by order id and line."""
-        return self._scanned(OrderLine, order_id="", line="")
+    def scan_lines(self, order_id: str | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the columns of all order lines, or those of one order, by order id and line."""
+        return _only(self._scanned(OrderLine, order_id=order_id or "", line=""), order_id)
 
-    def scan_refunds(self) -> Iterator[dict[str, Any]]:
-        """Yield the columns of all refunds by order id and refund id."""
-        return self._scanned(Refund, order_id="", id="")
+    def scan_refunds(self, order_id: str | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the columns of all refunds, or those of one order, by order id and refund id."""
+        return _only(self._scanned(Refund, order_id=order_id or "", id=""), order_id)
 
     def scan_payouts(self) -> Iterator[dict[str, Any]]:
         """Yield the columns of all payout numbers by order id and number."""
@@ -74,3 +76,7 @@ class Scans:
                 return
             last = dict(zip(names, rows[-1], strict=True))
             place = {name: last[name] for name in place}
+
+
+def _only(rows: Iterator[dict[str, Any]], order_id: str | None) -> Iterator[dict[str, Any]]:
+    return rows if order_id is None else takewhile(lambda row: row["order_id"] == order_id, rows)

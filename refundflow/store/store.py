@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Self
 
@@ -26,6 +26,7 @@ from refundflow.store.scans import Scans
 from refundflow.store.statements import DialectName
 from refundflow.store.totals import Totals
 from refundflow.store.values import moment
+from refundflow.store.wiping import Wiping
 
 POOL_SIZE = 8
 POOL_OVERFLOW = 24
@@ -34,7 +35,7 @@ WAIT_SECONDS = 10.0
 REHEARSAL_SECRET = hashlib.sha256(b"refundflow rehearsal").digest()
 
 
-class Tx(Moves, Entries, Scans, Queries, Effects, Registers, People, Totals, Log):
+class Tx(Moves, Entries, Scans, Queries, Effects, Registers, People, Wiping, Totals, Log):
     """One transaction; `now` is asked of the clock that all hosts of a live database share."""
 
     def __init__(self, session: Session) -> None:
@@ -123,14 +124,28 @@ class Store:
         self.close()
 
     @contextmanager
-    def write(self) -> Iterator[Tx]:
+    def write(self, *, wipe: bool = False) -> Iterator[Tx]:
         """Run one short transaction: committed at the end, rolled back by an exception.
+
+        With `wipe` what is deleted or replaced is overwritten where the database can do that; see `settle`.
 
         Raises:
             Conflict: others were in the way; nothing was done, the whole act may be tried again.
         """
-        with self._transaction(write=True) as tx:
+        with self._transaction(write=True, wipe=wipe) as tx:
             yield tx
+
+    def settle(self) -> bool:
+        """Bring what was wiped to the place of the old bytes; False when others still read these: try again.
+
+        Raises:
+            Conflict: the database stayed locked.
+        """
+        held = self._pool.connect()
+        try:
+            return self._database.settle(held.driver_connection)
+        finally:
+            held.close()
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
@@ -143,13 +158,16 @@ class Store:
             yield tx
 
     @contextmanager
-    def _transaction(self, *, write: bool) -> Iterator[Tx]:
+    def _transaction(self, *, write: bool, wipe: bool = False) -> Iterator[Tx]:
         held = self._pool.connect()
         while self._database.broken(held.driver_connection):
             held.invalidate()
             held = self._pool.connect()
         try:
-            with self._database.transaction(held.driver_connection, write=write) as session:
+            with (
+                self._database.wiping(held.driver_connection) if wipe else nullcontext(),
+                self._database.transaction(held.driver_connection, write=write) as session,
+            ):
                 yield Tx(session)
         except Exception as problem:
             conflict = self._database.conflict(problem)

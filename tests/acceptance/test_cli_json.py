@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.desk import Desk
+from tests.support.past import a_past_case, write_jsonl
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "json"
 # Objects that are keyed by what callers name: ids, codes, events.
@@ -74,6 +75,9 @@ def test_a_refund(told: Desk) -> None:
         ("line", "record-usage A1 --usage unused --as service:shop"),
         ("staff", "staff add li --role agent --as supervisor:zhao"),
         ("verification", "audit verify"),
+        ("replay", "audit replay"),
+        ("personal_data", "privacy show b-18 --as supervisor:zhao"),
+        ("line", "line A1 --as finance:qian"),
         ("work", "worker --once"),
         ("chart", "chart"),
         ("policy", "policy show"),
@@ -83,6 +87,18 @@ def test_a_refund(told: Desk) -> None:
 def test_every_other_document(told: Desk, name: str, command: str) -> None:
     """Every document that a command prints has the documented keys."""
     same_keys(name, told.json(command))
+
+
+def test_an_import_of_history(told: Desk) -> None:
+    """An import of history tells what became of the cases."""
+    path = write_jsonl(told.folder / "cases.jsonl", [a_past_case()])
+    same_keys("history_import", told.json(f"history import {path} --as service:shop"))
+
+
+def test_an_erasure(told: Desk) -> None:
+    """An erasure tells what it did."""
+    command = "privacy erase b-19 --reason 'request 7' --yes --as supervisor:zhao"
+    same_keys("erasure", told.json(command))
 
 
 def test_errors(told: Desk) -> None:

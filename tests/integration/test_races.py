@@ -23,6 +23,7 @@ from tests.support.market import (
     prepare_rehearsal,
     require_ledger,
 )  # fmt: skip
+from tests.support.past import a_past_case, write_jsonl
 from tests.support.racers import RACERS, Call, Racers, Result, call
 
 ROUNDS = 4
@@ -249,3 +250,62 @@ def test_many_workers_at_once(racers: Racers, databases: Databases, tmp_path: Pa
         assert paid == item.settled_minor + item.in_flight_minor * (paid > 0)
         assert Counter(entry.event for entry in market.history(item.id))["payout_settled"] <= 1
     market.close()
+
+
+def past_buyers(market: Market) -> list[str]:
+    """Make as many buyers as there are rounds, each with a claim that he took back, and give their ids."""
+    buyers = [f"buyer-{number}" for number in range(ROUNDS)]
+    for buyer in buyers:
+        refund = market.submit(market.order(buyer_id=buyer), actor=f"buyer:{buyer}", note="It fails.").id
+        market.act(refund, "withdraw", f"buyer:{buyer}")
+    return buyers
+
+
+def test_an_erasure_and_a_claim_at_once(racers: Racers, live: Market) -> None:
+    """Either the claim was first and keeps its buyer, or the buyer is erased and the claim finds nothing."""
+    buyers = past_buyers(live)
+    orders = [live.order(buyer_id=buyer) for buyer in buyers]
+    erase = [call("privacy_erase", buyer, reason="request 7", actor=CHEN) for buyer in buyers]
+    claim = [
+        call("submit", order, reason="CODE_INVALID", note="Once more.", actor=f"buyer:{buyer}")
+        for order, buyer in zip(orders, buyers, strict=True)
+    ]
+
+    for order, (erased, claimed) in zip(orders, compete(racers, live, erase, claim), strict=True):
+        assert erased.won != claimed.won
+        assert (erased.code, claimed.code) in (("REFUND_IN_PROGRESS", None), (None, "NOT_FOUND"))
+        assert (live.line(order).buyer_id is None) == erased.won
+
+
+def test_an_erasure_and_a_new_order_at_once(racers: Racers, live: Market) -> None:
+    """The order belongs to the erased buyer and is erased with him, or to the new one; no line is left between."""
+    buyers = past_buyers(live)
+    rows = [order_row(f"N{number}", buyer_id=buyer) for number, buyer in enumerate(buyers)]
+    erase = [call("privacy_erase", buyer, reason="request 7", actor=CHEN) for buyer in buyers]
+    lanes = [erase, [call("register_order", row, actor=SHOP) for row in rows]]
+
+    for number, (erased, registered) in enumerate(compete(racers, live, *lanes)):
+        assert erased.won and registered.won
+        assert live.line(f"N{number}").buyer_id == (None if erased.value.lines == 2 else buyers[number])
+
+
+def test_two_erasures_of_one_buyer_at_once(racers: Racers, live: Market) -> None:
+    """Both go on with the same erasure, or the later one finds nobody; each chain says it once."""
+    buyers = past_buyers(live)
+    lane = [call("privacy_erase", buyer, reason="request 7", actor=CHEN) for buyer in buyers]
+
+    for results in compete(racers, live, lane, lane):
+        assert any(result.won for result in results) and {result.code for result in results} <= {None, "NOT_FOUND"}
+    for refund in live.refunds.list(actor=LI, limit=500).refunds:
+        assert [entry.event for entry in live.history(refund.id)].count("erased") == 1
+
+
+def test_two_imports_of_one_history_at_once(racers: Racers, live: Market, tmp_path: Path) -> None:
+    """Each case comes in once, whoever was first."""
+    cases = [a_past_case(number, order={"buyer_id": f"old-{number}"}) for number in range(1, 13)]
+    path = str(write_jsonl(tmp_path / "cases.jsonl", cases))
+    lane = [call("history_import", path, actor=SHOP, batch=5)]
+
+    [results] = compete(racers, live, lane, lane)
+    assert sum(result.value.imported for result in results) == 12
+    assert all(result.value.imported + result.value.unchanged == 12 for result in results)

@@ -16,6 +16,7 @@ from states import times
 from states.case import Aggregate, Ledger
 from tests.support.databases import Databases
 from tests.support.moves import (
+    BUYER,
     LINE,
     ORDER,
     REFUND,
@@ -327,7 +328,7 @@ def test_a_warning_is_given_once(held: Store) -> None:
 def test_refunds_are_found_by_what_is_asked(held: Store) -> None:
     """Each filter of the list finds the refund, and its opposite finds none."""
     with held.read() as tx:
-        for yes in ({"order": ORDER}, {"buyer_ref": "b1"}, {"payment_no": f"pay-{ORDER}"}, {"states": ["submitted"]}):
+        for yes in ({"order": ORDER}, {"buyer_ref": BUYER}, {"payment_no": f"pay-{ORDER}"}, {"states": ["submitted"]}):
             assert [case["id"] for case in tx.find(**yes)] == [REFUND]
         for no in ({"order": "o2"}, {"buyer_ref": "b2"}, {"payment_no": "x"}, {"states": ["withdrawn"]}):
             assert tx.find(**no) == []
@@ -353,10 +354,10 @@ def test_lists_come_in_pages(store: Store) -> None:
 def test_claims_and_abuse_of_a_buyer_are_counted(held: Store) -> None:
     """A rejection for suspected abuse is remembered while it stands."""
     with held.write() as tx:
-        assert tx.buyer_claims("b1", START) == 1 and tx.buyer_claims("b1", START + timedelta(hours=1)) == 0
-        assert not tx.buyer_abused("b1")
+        assert tx.buyer_claims(BUYER, START) == 1 and tx.buyer_claims(BUYER, START + timedelta(hours=1)) == 0
+        assert not tx.buyer_abused(BUYER)
         change(tx, rejection={"grounds": ["ABUSE_SUSPECTED"], "seq": 2, "at": at()})
-        assert tx.buyer_abused("b1") and not tx.buyer_abused("b2")
+        assert tx.buyer_abused(BUYER) and not tx.buyer_abused("b2")
 
 
 def test_payout_numbers_follow_the_attempts(held: Store) -> None:

@@ -8,7 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
@@ -19,7 +19,7 @@ from refundflow import values
 from refundflow.errors import BadInput, Refused
 from states import codes
 from tests.support.databases import Databases
-from tests.support.market import BUYER, SHOP, Market, a_file, prepare_rehearsal, require_ledger
+from tests.support.market import BUYER, LI, SHOP, Market, a_file, prepare_rehearsal, require_ledger
 
 EXAMPLES = int(os.environ.get("REFUNDFLOW_WALKS", "6"))
 SHRINK = "REFUNDFLOW_SHRINK" in os.environ  # minutes, on real databases
@@ -87,6 +87,7 @@ class Walk(RuleBasedStateMachine):
             Market(self.databases.copy_of("rehearsal", prepare_rehearsal)) for _ in range(2)
         )  # fmt: skip
         self.keyed: list[tuple[Call, Any]] = []
+        self.seen: dict[datetime, tuple[values.OrderLine, list[values.Refund]]] = {}
         self.sweeps = 0
 
     @initialize(script=one(*SCRIPTS), amount=one(None, 4_000), reason=one("CANNOT_LOG_IN", "FRAUD"))
@@ -187,8 +188,18 @@ class Walk(RuleBasedStateMachine):
         ]
         assert self.calm.line("A1") == self.swept.line("A1")
 
+    @invariant()
+    def what_is_seen_now_is_kept_in_mind(self) -> None:
+        """Remember what a read shows at each moment; the last one of a moment is how it was then."""
+        self.seen[self.calm.now] = self.calm.line("A1"), [self.calm.get(refund) for refund in self._refunds()]
+
     def teardown(self) -> None:
-        """Compare the whole histories once nothing is due any more."""
+        """Compare the whole histories, and every past with what was seen then, once nothing is due any more."""
+        for moment, (line, refunds) in self.seen.items():
+            for market in (self.calm, self.swept):
+                asked: Any = {"actor": LI, "at": market.at, "as_of": moment}
+                assert market.refunds.line("A1", **asked) == line
+                assert [market.refunds.get(refund.id, **asked) for refund in refunds] == refunds
         for market in (self.calm, self.swept):
             market.refunds.fire(Counter(), at=market.at)
         for subject in ("A1/1", *self._refunds()):

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from refundflow import audit
 from refundflow.store import Move, Stored, Tx
+from refundflow.vault import BuyerRow, Vault, reference
 from states import times
 from states.case import Actor, Aggregate, Case, Decision, Effect, Entry, Ledger, Line, difference, line_subject
 
@@ -14,6 +15,8 @@ START = datetime(2026, 3, 2, 1, tzinfo=UTC)
 ORDER = "o1"
 LINE = f"{ORDER}/1"
 REFUND = f"{ORDER}-1-1"
+KEY = b"k" * 32
+BUYER = reference(KEY, "mei")
 SHOP = Actor(role="service", name="shop")
 _OF_THE_ENTRY = ("seq", "effective_at")
 
@@ -26,7 +29,7 @@ def at(**later: float) -> str:
 def a_line(order_id: str = ORDER, **changes: Any) -> Line:
     """Make the facts of an order line of 1000 minor units."""
     line = {
-        "order_id": order_id, "line": "1", "seq": 1, "effective_at": at(), "buyer": "b1", "product_type": "game_card",
+        "order_id": order_id, "line": "1", "seq": 1, "effective_at": at(), "buyer": BUYER, "product_type": "game_card",
         "product": "card", "usage": "unused", "currency": "CNY", "captured": 1000, "channel": "fake",
         "payment_no": f"pay-{order_id}", "chargebacks": {}, "stray": 0, "written_off": 0, "firsts": {},
     }  # fmt: skip
@@ -42,7 +45,7 @@ def a_case(refund: str = REFUND, **changes: Any) -> Case:
     order_id, line, _ = refund.rsplit("-", 2)
     case = {
         "id": refund, "order_id": order_id, "line": line, "chart": "refund/1", "policy": "p", "state": "submitted",
-        "seq": 1, "effective_at": at(), "submitted_at": at(), "buyer": "b1", "parties": [], "reason": "OTHER",
+        "seq": 1, "effective_at": at(), "submitted_at": at(), "buyer": BUYER, "parties": [], "reason": "OTHER",
         "usage": "unused", "currency": "CNY", "claimed": 500, "reserved": 500, "in_flight": 0, "settled": 0,
         "approved": 0, "instance": "review", "channel": "fake", "deadlines": {"review": deadline}, "left": {},
         "levels": {}, "evidence": {}, "rounds": {}, "offers": {}, "decided": {}, "approvals": 0, "firsts": {},
@@ -86,6 +89,10 @@ def commit(
 def register(tx: Tx, line: Line | None = None, **keyed: Any) -> None:
     """Commit a new order line."""
     line = line or a_line()
+    if not tx.is_taken(line["buyer"]):
+        vault = Vault(bytes.fromhex(tx.meta("secret") or ""), rehearsal=False)
+        lookup, cipher = vault.buyer_lookup("mei"), vault.encrypt(KEY, "mei", f"buyer {BUYER}")
+        tx.put_buyer(BuyerRow(ref=BUYER, lookup=lookup, key=KEY, cipher=cipher))
     after = Aggregate(line=line, ledger=Ledger(), refunds={})
     entry = an_entry({}, cast(dict[str, Any], line), kind="fact", event="registered")
     commit(tx, Stored.opening(after), after, [entry], **keyed)

@@ -1,0 +1,103 @@
+"""How what can identify a person is wiped; the caller asks the store for a transaction that wipes."""
+
+from sqlalchemy import bindparam, delete, select, update
+
+from refundflow.store.connections import Session
+from refundflow.store.people import buyer_of
+from refundflow.store.statements import select_where
+from refundflow.tables import Buyer, EvidenceContent, OrderLine, PendingEffect, Personal, table_of
+from refundflow.vault import BuyerRow
+
+_BUYER = table_of(Buyer)
+_LINE = table_of(OrderLine)
+_PERSONAL = table_of(Personal)
+_CONTENT = table_of(EvidenceContent)
+_EFFECT = table_of(PendingEffect)
+
+HOLD_LOOKUP = select_where(Buyer, "lookup").with_for_update()
+HOLD_BUYER = select_where(Buyer, "ref").with_for_update()
+HOLD_LINES = (
+    select(_LINE.c.order_id, _LINE.c.line)
+    .where(_LINE.c.buyer == bindparam("buyer"))
+    .order_by(_LINE.c.order_id, _LINE.c.line)
+    .with_for_update()
+)
+OVERWRITE_BUYER = (
+    update(_BUYER)
+    .where(_BUYER.c.ref == bindparam("at_ref"))
+    .values(lookup=bindparam("lookup"), key=bindparam("key"), cipher=bindparam("cipher"))
+)
+RENAME_BUYER = update(_BUYER).where(_BUYER.c.ref == bindparam("at_ref")).values(lookup=bindparam("lookup"))
+DELETE_TEXTS = delete(_PERSONAL).where(
+    _PERSONAL.c.order_id == bindparam("order_id"), _PERSONAL.c.buyer == bindparam("buyer")
+)
+_SOME = (
+    select(_CONTENT.c.digest)
+    .where(_CONTENT.c.buyer == bindparam("buyer"))
+    .order_by(_CONTENT.c.digest)
+    .limit(bindparam("page"))
+)
+DELETE_CONTENTS = delete(_CONTENT).where(_CONTENT.c.buyer == bindparam("buyer"), _CONTENT.c.digest.in_(_SOME))
+FORGET_PROBLEMS = (
+    update(_EFFECT)
+    .where(
+        _EFFECT.c.order_id == bindparam("at_order"), _EFFECT.c.subject == bindparam("at_subject"),
+        _EFFECT.c.problem.is_not(None),
+    )
+    .values(problem=None)
+)  # fmt: skip
+_LOOKUP_LENGTH = 64
+
+
+class Wiping:
+    """The steps of an erasure, as far as they are rows."""
+
+    session: Session
+
+    def hold_buyer(self, lookup: str) -> BuyerRow | None:
+        """Return a buyer and keep everybody off him, and off each of his lines, until the transaction ends."""
+        row = buyer_of(self.session.one(HOLD_LOOKUP, lookup=lookup))
+        if row is not None:
+            self.session.rows(HOLD_LINES, buyer=row.ref)
+        return row
+
+    def erasing(self, lookup: str) -> str | None:
+        """Return the reference of a buyer whose erasure was begun and has not ended."""
+        row = self.session.one(HOLD_LOOKUP, lookup=_begun(lookup))
+        return row[0] if row else None
+
+    def destroy_key(self, row: BuyerRow) -> None:
+        """Overwrite key and id of a buyer in place: as long as before, so that no database moves the old bytes."""
+        self.session.run(
+            OVERWRITE_BUYER,
+            at_ref=row.ref, lookup=_begun(row.lookup), key=bytes(len(row.key)), cipher=bytes(len(row.cipher)),
+        )  # fmt: skip
+
+    def is_ended(self, buyer_ref: str) -> bool:
+        """Tell whether the erasure of a buyer has ended; nobody else ends it until the transaction does."""
+        row = self.session.one(HOLD_BUYER, ref=buyer_ref)
+        return row is None or row[1] == _ended(buyer_ref)
+
+    def forget_lookup(self, buyer_ref: str) -> None:
+        """Overwrite the last that could tell who an erased buyer was."""
+        self.session.run(RENAME_BUYER, at_ref=buyer_ref, lookup=_ended(buyer_ref))
+
+    def delete_texts(self, order_id: str, buyer_ref: str) -> int:
+        """Delete the texts of a buyer in one order; return how many."""
+        return self.session.run(DELETE_TEXTS, order_id=order_id, buyer=buyer_ref)
+
+    def delete_contents(self, buyer_ref: str, limit: int) -> int:
+        """Delete contents of evidence of a buyer; return how many."""
+        return self.session.run(DELETE_CONTENTS, buyer=buyer_ref, page=limit)
+
+    def forget_problems(self, order_id: str, subject: str) -> None:
+        """Forget what receivers said about effects of a chain: it may repeat a text."""
+        self.session.run(FORGET_PROBLEMS, at_order=order_id, at_subject=subject)
+
+
+def _begun(lookup: str) -> str:
+    return f"erasing {lookup}"[:_LOOKUP_LENGTH]
+
+
+def _ended(buyer_ref: str) -> str:
+    return f"erased {buyer_ref}".ljust(_LOOKUP_LENGTH, ".")
