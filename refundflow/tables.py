@@ -153,7 +153,8 @@ class Refund(Base, table=True):
         CheckConstraint("in_flight >= 0 AND settled >= 0", name="amounts"),
         CheckConstraint("in_flight + settled <= approved AND approved <= claimed", name="approved"),
         # Thousands may be due at one midnight: with the id behind the moment the first of them are found unsorted.
-        _where_set("ix_refunds_due", "next_due_at", "id", when="next_due_at"),
+        # With the state behind both, what stands open is counted without reading rows among millions that are over.
+        _where_set("ix_refunds_due", "next_due_at", "id", "state", when="next_due_at"),
         _where_set("ix_refunds_warn", "next_warn_at", "id", when="next_warn_at"),
         Index(None, "order_id", "line"),
         Index(None, "submitted_at", "id"),
