@@ -6,7 +6,7 @@ of the order, the case and the event beside each other. Good cases beside bad on
 """
 
 from refundflow.history.file import FORMS, LONGEST_CASE, digest_of_file, parse, read
-from refundflow.history.row import CASE, EVENT, OPTIONAL, CaseRow, EventRow
+from refundflow.history.row import CASE, EVENT, OPTIONAL, CaseRow, EventRow, content_of
 
 __all__ = [
     "CASE",
@@ -16,6 +16,7 @@ __all__ = [
     "OPTIONAL",
     "CaseRow",
     "EventRow",
+    "content_of",
     "digest_of_file",
     "parse",
     "read",

@@ -5,7 +5,6 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import asdict
 from hashlib import file_digest, sha256
 from itertools import chain, groupby
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import BinaryIO, Literal
 
 from refundflow import orders
 from refundflow.errors import BadInput
-from refundflow.history.row import CASE, EVENT, MOST_EVENTS, OPTIONAL, CaseRow, case_of
+from refundflow.history.row import CASE, EVENT, MOST_EVENTS, OPTIONAL, CaseRow, case_of, content_of
 from refundflow.orders import RejectedRow
 from refundflow.orders.file import cells, decoded, numbered_lines, rejected, unique
 
@@ -79,18 +78,13 @@ def _once(found: Iterator[Found]) -> Iterator[CaseRow | RejectedRow]:
             if isinstance(case, str):
                 yield rejected(number, raw, case)
                 continue
-            seen.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", (case.case, _digest(case), number))
+            digest = sha256(content_of(case)).digest()
+            seen.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", (case.case, digest, number))
             first = seen.execute("SELECT digest, number FROM seen WHERE id = ?", (case.case,)).fetchone()
-            if first[0] == _digest(case):
+            if first[0] == digest:
                 yield case
             else:
                 yield rejected(number, raw, f"case {case.case} stands on line {first[1]} with other content")
-
-
-def _digest(case: CaseRow) -> bytes:
-    content = asdict(case) | {"line_number": 0}
-    content["order"] = content["order"] | {"line_number": 0}
-    return sha256(json.dumps(content, default=str, sort_keys=True).encode()).digest()
 
 
 # --- JSON Lines --------------------------------------------------------------------------------

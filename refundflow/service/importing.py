@@ -8,7 +8,7 @@ from datetime import datetime
 
 from refundflow import audit, policies
 from refundflow.errors import BadInput
-from refundflow.history import CaseRow
+from refundflow.history import CaseRow, content_of
 from refundflow.orders import RejectedRow
 from refundflow.service.callers import Caller
 from refundflow.service.engine import Engine
@@ -130,9 +130,7 @@ class Import:
 
     def _digest(self, row: CaseRow, owner: BuyerRow) -> str:
         """Name the content of a case under the key of its buyer, wherever it stands in its file."""
-        content = asdict(row)
-        del content["line_number"], content["order"]["line_number"]
-        return self.engine.vault.request_hash(owner.key, json.dumps(content, default=str, sort_keys=True).encode())
+        return self.engine.vault.request_hash(owner.key, content_of(row))
 
     def _commit(self, tx: Tx, row: CaseRow, stored: Stored, decision: Decision, owner: BuyerRow, now: datetime) -> None:
         vault, first = self.engine.vault, decision.entry or 0

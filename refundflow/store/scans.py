@@ -60,7 +60,7 @@ class Scans:
     def scan_buyers(self) -> Iterator[BuyerRow]:
         """Yield all buyers that were not erased, by reference."""
         for row in self._scanned(Buyer, ref=""):
-            if row["key"] is not None:
+            if any(row["key"] or b""):  # of an erased one it is zeros
                 key, cipher = bytes(row["key"]), bytes(row["cipher"] or b"")
                 yield BuyerRow(ref=row["ref"], lookup=row["lookup"], key=key, cipher=cipher)
 

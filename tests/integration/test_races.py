@@ -309,3 +309,16 @@ def test_two_imports_of_one_history_at_once(racers: Racers, live: Market, tmp_pa
     [results] = compete(racers, live, lane, lane)
     assert sum(result.value.imported for result in results) == 12
     assert all(result.value.imported + result.value.unchanged == 12 for result in results)
+
+
+def test_erasures_of_many_buyers_at_once(racers: Racers, live: Market) -> None:
+    """The register of erasures is one chain: its entries are in order of time, whoever looked at the clock first."""
+    lanes = [
+        [call("privacy_erase", f"b-{lane}-{number}", reason="request 7", actor=CHEN) for number in range(ROUNDS)]
+        for lane in range(RACERS)
+    ]
+    for lane in range(RACERS):
+        for number in range(ROUNDS):
+            live.order(buyer_id=f"b-{lane}-{number}")
+
+    assert all(result.won for results in compete(racers, live, *lanes) for result in results)

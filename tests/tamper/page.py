@@ -42,10 +42,6 @@ UNDETECTED: Mapping[tuple[str, str], tuple[str, str]] = {
         ("an inserted row", f"`{name}`"): ("no entry commits to it, so it is shown to nobody", "nobody needs to")
         for name in ("personal", "evidence_content")
     },
-    ("a deleted row", "`buyers`"): (
-        "it is what erasing a buyer leaves: texts and evidence cannot be read any more, the entries still hold",
-        "the buyer, and who finds no erasure that was asked for",
-    ),
     ("a changed value", "`checkpoints.made_at`"): (
         "the time of a checkpoint is not signed: a host's clock proves nothing",
         "whoever got the checkpoint, by when he got it",
