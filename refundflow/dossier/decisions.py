@@ -1,0 +1,83 @@
+"""The decisions: who decided what, alone or with a second person, on which grounds, in which words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from refundflow import words
+from refundflow.dossier.html import Child, Markup, join, tag
+from refundflow.dossier.parts import nothing, section, written
+from refundflow.dossier.reader import Reader, capital
+from refundflow.values import CaseFile, HistoryEntry
+
+_DECIDING = ("approve", "reject", "auto_reject", "uphold", "overturn", "revoke_approval")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decided:
+    """One decision, and the entry of the first of two persons where two were needed."""
+
+    entry: HistoryEntry
+    first: HistoryEntry | None
+    grounds: tuple[str, ...]
+
+
+def decided(entries: Sequence[HistoryEntry]) -> tuple[Decided, ...]:
+    """Return the decisions in order; a claim that lapsed for want of evidence, or an accepted offer, is one too."""
+    found: list[Decided] = []
+    firsts: dict[str, HistoryEntry] = {}
+    for entry in entries:
+        if entry.kind == "refused" or entry.before == entry.after:
+            _follow_firsts(firsts, entry)
+            continue
+        if entry.event in _DECIDING or _decides_by_itself(entry):
+            grounds = ("EVIDENCE_MISSING",) if entry.event == "evidence_lapsed" else entry.params.get("grounds", ())
+            found.append(Decided(entry=entry, first=firsts.get(entry.event), grounds=tuple(grounds)))
+        firsts.clear()  # the first of two falls when the refund leaves the state
+    return tuple(found)
+
+
+def _decides_by_itself(entry: HistoryEntry) -> bool:
+    lapsed = entry.event == "evidence_lapsed" and str(entry.after).startswith("rejected")
+    return lapsed or entry.event == "accept_offer"
+
+
+def _follow_firsts(firsts: dict[str, HistoryEntry], entry: HistoryEntry) -> None:
+    if entry.params.get("first"):
+        firsts[entry.event] = entry
+    elif entry.event in ("take_back", "first_fell"):
+        firsts.pop(str(entry.params.get("event")), None)
+
+
+def sentence(reader: Reader, item: Decided) -> Markup:
+    """Say in one sentence who decided what, and when."""
+    entry = item.entry
+    what, when = capital(reader.word(words.EVENTS, entry.event)), reader.when(entry.event, entry.effective_at)
+    if reader.language == "zh":
+        what = reader.word(words.EVENTS, entry.event)
+    if entry.actor_role == "system":
+        return reader.rich("decided_system", what=what, time=when)
+    who = reader.person(entry.actor_role, entry.actor_name)
+    if item.first is None:
+        return reader.rich("decided", what=what, who=who, time=when)
+    first = reader.person(item.first.actor_role, item.first.actor_name)
+    return reader.rich("decided_two", what=what, first=first, who=who, time=when)
+
+
+def grounds(reader: Reader, item: Decided) -> Child:
+    """Say on which grounds; nothing where none is needed."""
+    if not item.grounds:
+        return None
+    told = [[", " if index else "", reader.coded(words.GROUNDS, code)] for index, code in enumerate(item.grounds)]
+    return tag("p", reader.rich("grounds", grounds=told), class_="grounds")
+
+
+def decisions(reader: Reader, file: CaseFile) -> Markup:
+    """Write the section of the decisions."""
+    found = decided(file.entries)
+    if not found:
+        return section(reader, "decisions", nothing(reader))
+    items = [
+        tag("li", tag("p", sentence(reader, item)), grounds(reader, item), written(item.entry.texts.items(), reader))
+        for item in found
+    ]
+    return section(reader, "decisions", tag("ol", join(items), class_="decisions"))
