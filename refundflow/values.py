@@ -244,6 +244,16 @@ class CaseFile:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Dossier:
+    """A dossier that was written; `entries` counts those of the refund that it shows."""
+
+    refund: str
+    output: str
+    lang: str
+    entries: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
     """What a claim for one reason would meet: `outcome` is accepted, rejected (at once) or blocked.
 

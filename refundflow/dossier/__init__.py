@@ -1,26 +1,16 @@
 """The dossier: one refund on one page that a person can read and print, for the eyes of whoever asks."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from refundflow.dossier.page import page
 from refundflow.export.whole_file import whole_file
 from refundflow.messages import Language
 from refundflow.service import Refunds
+from refundflow.values import Dossier
 
 __all__ = ["LANGUAGES", "Dossier", "page", "write_dossier"]
 
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Dossier:
-    """A dossier that was written: `entries` counts those of the refund that it shows."""
-
-    refund: str
-    output: str
-    lang: str
-    entries: int
 
 
 def write_dossier(

@@ -14,7 +14,7 @@ from refundflow.dossier.way import Step, stays
 from states.chart import Table, phase_of
 
 # How far an arrow may bow, in parts of its length, the nicest first; a way there and the way back bow apart.
-_BENDS = (0.14, 0.05, 0.2, 0.28, 0.36, 0.44)
+_BENDS = (0.14, 0.06, 0.22, 0.02, 0.3, 0.4, 0.5, 0.6, 0.68, 0.78)
 _SAMPLES = tuple(step / 24 for step in range(1, 24))
 _SHOWN = 3  # numbers on one arrow; more are counted
 
@@ -53,13 +53,13 @@ class Arrow(NamedTuple):
 def arrow(source: str, target: str) -> Arrow:
     """Return the arrow between two leaves: the one that bows least of those that meet no other leaf, and no name."""
     side = _side(source, target)
-    drawn = [_bowed(source, target, bend * side) for bend in _BENDS]
+    drawn = [_bowed(source, target, bend * sign) for sign in (side, -side) for bend in _BENDS]
     leaves = [leaf_box(leaf) for leaf in PLACES if leaf not in (source, target)]
     names = [name_box(phase) for phase in {phase_of(leaf) for leaf in PLACES if phase_of(leaf) not in PLACES}]
     for others in ([*leaves, *names], leaves):
-        for curve in drawn:
-            if _passes(curve, others):
-                return curve
+        passing = [curve for curve in drawn if _passes(curve, others)]
+        if passing:
+            return passing[1] if _climbs(source, target) and len(passing) > 1 else passing[0]
     return drawn[0]
 
 
@@ -70,7 +70,10 @@ def _bowed(source: str, target: str, bend: float) -> Arrow:
 
 
 def _passes(curve: Arrow, others: Sequence[Box]) -> bool:
+    """Tell that a curve stays on the drawing and away from boxes."""
     points = [curve.at(part) for part in _SAMPLES]
+    if not all(4 < point.x < WIDTH - 4 and 4 < point.y < HEIGHT - 4 for point in points):
+        return False
     return not any(Box(point.x - 3, point.y - 3, 6, 6).meets(box) for point in points for box in others)
 
 
@@ -97,6 +100,12 @@ def draw(reader: Reader, table: Table, way: Sequence[Step], refund: str) -> Mark
         class_="chart", viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img",
         aria_labelledby="chart-title", aria_describedby="chart-desc",
     )  # fmt: skip
+
+
+def _climbs(source: str, target: str) -> bool:
+    """Tell that an arrow goes up past a leaf of its column: beside the one that goes down there, not on it."""
+    a, b = PLACES[source], PLACES[target]
+    return a.column == b.column and a.row - b.row > 1
 
 
 def _side(source: str, target: str) -> int:
@@ -173,7 +182,7 @@ def _badges(way: Sequence[Step]) -> Iterator[Markup]:
     filled: list[Box] = [leaf_box(leaf) for leaf in PLACES]
     for (source, target), told in numbers.items():
         shown = " · ".join(map(str, told[:_SHOWN])) + (f" +{len(told) - _SHOWN}" if len(told) > _SHOWN else "")
-        width = max(26.0, 11.0 * len(shown) + 12)
+        width = max(26.0, 9.0 * len(shown) + 12)
         box = _free(source, target, width, filled)
         filled.append(box)
         x, y = box.middle

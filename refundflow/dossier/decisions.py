@@ -9,6 +9,7 @@ from refundflow.dossier.parts import nothing, section, written
 from refundflow.dossier.reader import Reader, capital
 from refundflow.values import CaseFile, HistoryEntry
 
+_APPROVING = ("approve", "overturn", "accept_offer")
 _DECIDING = ("approve", "reject", "auto_reject", "uphold", "overturn", "revoke_approval")
 
 
@@ -51,9 +52,8 @@ def _follow_firsts(firsts: dict[str, HistoryEntry], entry: HistoryEntry) -> None
 def sentence(reader: Reader, item: Decided) -> Markup:
     """Say in one sentence who decided what, and when."""
     entry = item.entry
-    what, when = capital(reader.word(words.EVENTS, entry.event)), reader.when(entry.event, entry.effective_at)
-    if reader.language == "zh":
-        what = reader.word(words.EVENTS, entry.event)
+    told = reader.label("counter_accepted") if _of_counter_offer(entry) else reader.word(words.EVENTS, entry.event)
+    what, when = capital(told), reader.when(entry.event, entry.effective_at)
     if entry.actor_role == "system":
         return reader.rich("decided_system", what=what, time=when)
     who = reader.person(entry.actor_role, entry.actor_name)
@@ -61,6 +61,19 @@ def sentence(reader: Reader, item: Decided) -> Markup:
         return reader.rich("decided", what=what, who=who, time=when)
     first = reader.person(item.first.actor_role, item.first.actor_name)
     return reader.rich("decided_two", what=what, first=first, who=who, time=when)
+
+
+def _of_counter_offer(entry: HistoryEntry) -> bool:
+    """Tell that the staff accepted: what they accept is the buyer's counter-offer."""
+    return entry.event == "accept_offer" and entry.actor_role != "buyer"
+
+
+def amount(reader: Reader, file: CaseFile, item: Decided) -> Child:
+    """Say for how much the approval is that stands; nothing for a decision that was overtaken."""
+    approving = [other for other in decided(file.entries) if other.entry.event in _APPROVING]
+    if not file.refund.approved_minor or not approving or approving[-1].entry.seq != item.entry.seq:
+        return None
+    return tag("p", reader.rich("amount", amount=reader.money(file.refund.approved_minor)))
 
 
 def grounds(reader: Reader, item: Decided) -> Child:
@@ -76,8 +89,10 @@ def decisions(reader: Reader, file: CaseFile) -> Markup:
     found = decided(file.entries)
     if not found:
         return section(reader, "decisions", nothing(reader))
-    items = [
-        tag("li", tag("p", sentence(reader, item)), grounds(reader, item), written(item.entry.texts.items(), reader))
-        for item in found
-    ]
+    items = [tag("li", _decision(reader, file, item)) for item in found]
     return section(reader, "decisions", tag("ol", join(items), class_="decisions"))
+
+
+def _decision(reader: Reader, file: CaseFile, item: Decided) -> list[Child]:
+    texts = written(item.entry.texts.items(), reader)
+    return [tag("p", sentence(reader, item)), amount(reader, file, item), grounds(reader, item), texts]

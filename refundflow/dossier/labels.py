@@ -28,12 +28,12 @@ LABELS: Mapping[str, Sentence] = {
         "From a rehearsal database: times and persons were played, nobody was paid.",
         "来自演练数据库：时间和人物均为演练，并无真实付款。",
     ),
-    "times": S("Times are those of {zone}.", "时间均为 {zone} 时区。"),
     "erased_note": S(
         "Personal texts and evidence of this buyer were erased. The entries stand, and still verify.",
         "该买家的个人文字和证据内容已抹除。记录仍在，且仍可验证。",
     ),
     "erased": S("erased", "已抹除"),
+    "unreadable": S("cannot be read, or is not what was given", "无法读取或与提交时不符"),
     "yes": S("yes", "是"),
     "none": S("None.", "无。"),
     # sections
@@ -65,6 +65,8 @@ LABELS: Mapping[str, Sentence] = {
     "decided": S("{what} by {who} on {time}.", "{time}，{who}：{what}。"),
     "decided_two": S("{what} by {first} and {who} on {time}.", "{time}，{first}与{who}双人复核：{what}。"),
     "decided_system": S("{what} by the rules on {time}.", "{time}，系统按规则处理：{what}。"),
+    "amount": S("Amount: {amount}.", "金额：{amount}。"),
+    "counter_accepted": S("counter-offer accepted", "接受买家还价"),
     "grounds": S("Grounds: {grounds}.", "理由：{grounds}。"),
     "standing_since": S("The refund is {state} since {time}.", "自 {time} 起，退款状态为：{state}。"),
     # what comes next, by state; {due} is the standing deadline
@@ -115,7 +117,6 @@ LABELS: Mapping[str, Sentence] = {
         "本申请已撤回；在规则允许的期间内可重新申请。",
     ),
     "next_enquiry": S("The enquiry is answered by {due}.", "到账查询应于 {due} 前答复。"),
-    "overdue_since": S("This was due {due} and is overdue.", "该事项应于 {due} 前完成，现已逾期。"),
     # money
     "m_held": S("{amount} is reserved on the order line. Nothing was paid.", "订单行上预留 {amount}。尚未付款。"),
     "m_nothing": S("Nothing was paid, and nothing is reserved.", "未付款，亦无预留款项。"),
@@ -138,7 +139,6 @@ LABELS: Mapping[str, Sentence] = {
     "m_back": S("{amount} came back after the end.", "结案后 {amount} 被退回。"),
     # chart
     "chart_title": S("The chart {chart} with the way of refund {refund}", "状态图 {chart} 及退款 {refund} 的路径"),
-    "chart_now": S("Now: {state}.", "当前：{state}。"),
     "chart_key": S(
         "Bold arrows: the way taken, numbered in order. Grey: what else the chart allows. In a box: time spent there.",
         "粗箭头：实际路径，按次序编号。灰色：状态图允许的其他流转。框内：停留时间。",
@@ -147,13 +147,11 @@ LABELS: Mapping[str, Sentence] = {
     "step": S("{event} → {state}", "{event} → {state}"),
     "steps_more": S("Steps {first} to {last} stand in the timeline.", "第 {first} 至 {last} 步见时间线。"),
     # timeline
-    "by": S("by {who}", "{who}"),
     "refused": S("attempt refused", "操作被拒绝"),
     "one_of_two": S("1 of 2 persons", "双人复核：第一人"),
     "pending": S("due, not recorded yet", "已到期，尚未记录"),
     "was_imported": S("imported", "导入"),
     "repeats": S("refused {count} times more before this", "此前另有 {count} 次相同的拒绝"),
-    "becomes": S("now {state}", "状态：{state}"),
     "sets": S("{deadline} until {due}", "{deadline}期限：{due}"),
     "occurred": S("outside: {time}", "外部发生时间：{time}"),
     "hidden": S("Entries that are internal are not shown; the numbers go on.", "内部记录不显示，编号保持连续。"),
@@ -290,12 +288,11 @@ LABELS: Mapping[str, Sentence] = {
     ),
     "check_title": S("How to check", "核验方法"),
     "check_1": S(
-        "With access to the database: verify every chain, and compare the newest entry with the hash above.",
+        "Whoever has access to the database verifies every chain, and compares the newest entry with the hash above.",
         "可访问数据库时：验证所有记录链，并将最新记录与上述哈希比对。",
     ),
     "check_2": S(
-        "Without it: export the entries, and check the file on another machine; the SHA-256 of each row's body is its "
-        "hash.",
+        "Whoever has not takes an export and checks it on another machine; the SHA-256 of each row's body is its hash.",
         "不可访问时：导出记录，在另一台机器上核对文件；每行 body 的 SHA-256 即其哈希。",
     ),
     "check_3": S(

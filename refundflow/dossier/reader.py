@@ -15,6 +15,7 @@ from states import clocks, times
 from states.case import Blocker
 
 HTML_LANGUAGE: Mapping[Language, str] = {"en": "en", "zh": "zh-Hans"}
+ERASED = "erased"  # how the facade names a buyer whose data was erased
 # How the rules say a deadline's length, and how a Chinese reader does.
 _RULES = (
     (re.compile(r"(\d+) working days left"), r"剩余 \1 个工作日"),
@@ -109,14 +110,14 @@ class Reader:
 
     # persons and refusals
 
-    def person(self, role: str, name: str, *, erased: bool = False) -> Markup:
+    def person(self, role: str, name: str | None) -> Markup:
         """Name who acted: the role in words, and the name where it tells more."""
         shown = self.word(words.ROLES, role)
-        if erased:
+        if name in (None, ERASED):
             return join([shown, " ", tag("em", f"({self.label('erased')})")])
         if role == "system" or name in ("staff", role):
             return join(shown)
-        return join([shown, " ", said(name)])
+        return join([shown, " ", said(str(name))])
 
     def blocker(self, blocker: Blocker) -> str:
         """Say why something was refused."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from refundflow import words
-from refundflow.dossier.decisions import decided, grounds, sentence
+from refundflow.dossier.decisions import amount, decided, grounds, sentence
 from refundflow.dossier.html import Child, Markup, code, said, tag
 from refundflow.dossier.parts import badge, section, written
 from refundflow.dossier.reader import Reader, capital
@@ -60,7 +60,7 @@ def _claimant(reader: Reader, refund: Refund, opened: HistoryEntry | None) -> Ma
     if role != "buyer" and opened is not None:
         shown = reader.person(role, opened.actor_name)
     else:
-        shown = reader.person("buyer", refund.buyer_id or "", erased=refund.buyer_id is None)
+        shown = reader.person("buyer", refund.buyer_id)
     return Markup(capital(shown))
 
 
@@ -69,6 +69,7 @@ def _decision(reader: Reader, file: CaseFile) -> Iterator[Child]:
     if found:
         last = found[-1]
         yield [tag("p", sentence(reader, item)) for item in found]
+        yield amount(reader, file, last)
         yield grounds(reader, last)
         yield written(last.entry.texts.items(), reader)
         return
@@ -100,6 +101,7 @@ def _money(reader: Reader, file: CaseFile) -> Iterator[Child]:
     refund = file.refund
     paid = next((item for item in reversed(refund.attempts) if item.state == "settled"), None)
     sent = next((item for item in reversed(refund.attempts) if item.state == "open"), None)
+    back = next((item for item in reversed(refund.attempts) if item.state in ("reversed", "returned")), None)
     channel = reader.word(words.CHANNELS, refund.channel)
     accepted = next((offer for offer in refund.offers if offer.ended == "accepted"), None)
     if refund.settled_minor > 0 and paid is not None:
@@ -116,6 +118,8 @@ def _money(reader: Reader, file: CaseFile) -> Iterator[Child]:
         yield tag("p", reader.rich(key, amount=tag("strong", reader.money(refund.approved_minor)), channel=channel))
     elif refund.reserved_minor > 0:
         yield tag("p", reader.rich("m_held", amount=tag("strong", reader.money(refund.reserved_minor))))
+    elif back is not None:
+        yield tag("p", reader.rich("m_back", amount=tag("strong", reader.money(back.amount_minor))))
     else:
         yield tag("p", reader.label("m_nothing"))
     if accepted is not None and accepted.compensation_minor:

@@ -57,7 +57,7 @@ def evidence(reader: Reader, file: CaseFile) -> Markup:
 
 
 def _piece(reader: Reader, item: Evidence, file: CaseFile) -> Sequence[Child]:
-    known = file.digests.get(item.file)
+    refund, known = file.refund, file.digests.get(item.file)
     internal = badge(reader.label("was_internal")) if item.audience == "internal" else None
     size = reader.label("bytes", size=f"{item.size:,}")
     return (
@@ -65,7 +65,7 @@ def _piece(reader: Reader, item: Evidence, file: CaseFile) -> Sequence[Child]:
         [reader.word(words.EVIDENCE, item.kind), " ", internal, tag("small", item.media_type, ", ", size)],
         [reader.moment(item.at), tag("small", reader.person(item.role, item.by))],
         [
-            digest(known) if known else tag("em", reader.label("erased")),
+            digest(known) if known else badge(reader.label("unreadable" if refund.buyer_id else "erased"), "bad"),
             tag("small", reader.label("commitment"), digest(item.commitment)),
         ],
     )

@@ -9,6 +9,11 @@ from states import clocks, times
 
 # The platform's promises: when one of these lapses, somebody broke it. The others are the buyer's to use.
 PROMISES = ("review", "appeal_review", "payout", "enquiry")
+# What ends a deadline although nobody did what it was for.
+_ENDED_BY = {
+    "withdraw": "fell", "revoke_approval": "fell", "payout_reversed": "fell", "end_request": "fell",
+    "raise_enquiry": "replaced",
+}  # fmt: skip
 _STILL = ("under_review.negotiating", "awaiting_evidence")  # where the clock of a review stands
 
 
@@ -99,5 +104,5 @@ def _ended(known: Term, entry: HistoryEntry) -> Term:
     if entry.event == clocks.EVENTS[known.name]:
         return replace(known, ended=entry.effective_at, how="lapsed", lapses=known.lapses + 1)
     paused = known.name in ("review", "appeal_review") and entry.after in _STILL
-    how = "paused" if paused else "fell" if entry.event in ("withdraw", "revoke_approval") else "kept"
+    how = "paused" if paused else _ENDED_BY.get(entry.event, "kept")
     return replace(known, ended=entry.effective_at, how=how)
