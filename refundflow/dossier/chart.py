@@ -14,7 +14,7 @@ from refundflow.dossier.way import Step, stays
 from states.chart import Table, phase_of
 
 # How far an arrow may bow, in parts of its length, the nicest first; a way there and the way back bow apart.
-_BENDS = (0.14, 0.06, 0.22, 0.02, 0.3, 0.4, 0.5, 0.6, 0.68, 0.78)
+_BENDS = (0.14, 0.06, 0.22, 0.02, 0.0, 0.3, 0.4, 0.5, 0.6, 0.68, 0.78)
 _SAMPLES = tuple(step / 24 for step in range(1, 24))
 _SHOWN = 3  # numbers on one arrow; more are counted
 

@@ -5,6 +5,9 @@ from html import escape
 from typing import TypeAlias
 
 VOID = frozenset({"meta", "br", "hr"})
+# After these a new line begins, so that the source can be read and compared.
+_LINES = frozenset({"dl", "g", "h1", "h2", "h3", "header", "li", "meta", "nav", "ol", "p", "section", "style", "table",
+                    "title", "tr", "ul"})  # fmt: skip
 _DIRECTIONS = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 Child: TypeAlias = str | Iterable["Child"] | None
 
@@ -25,7 +28,8 @@ def tag(name: str, /, *children: Child, **attributes: object) -> Markup:
         for key, value in attributes.items()
         if value is not None and value is not False
     )
-    return Markup(f"<{name}{written}>" if name in VOID else f"<{name}{written}>{join(children)}</{name}>")
+    end = "\n" if name in _LINES else ""
+    return Markup(f"<{name}{written}>{end}" if name in VOID else f"<{name}{written}>{join(children)}</{name}>{end}")
 
 
 def join(children: Child) -> Markup:

@@ -54,9 +54,9 @@ class Box(NamedTuple):
         )
 
 
-WIDTH, HEIGHT = 708, 652
-_LEAF_WIDTH, _LEAF_HEIGHT = 164, 56
-_LEFT, _TOP, _STEP_X, _STEP_Y = 34, 14, 230, 136
+WIDTH, HEIGHT = 708, 680
+_LEAF_WIDTH, _LEAF_HEIGHT = 172, 54
+_LEFT, _TOP, _STEP_X, _STEP_Y = 40, 14, 228, 146
 
 
 def leaf_box(leaf: str) -> Box:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from string import Formatter
 from zoneinfo import ZoneInfo
 
@@ -135,7 +135,8 @@ class Reader:
 
 
 def _time(moment: datetime, words_of_it: str) -> Markup:
-    return tag("time", words_of_it, datetime=times.text(moment), class_="nb")
+    written = moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return tag("time", words_of_it, datetime=written, class_="nb")
 
 
 def capital(text: str) -> str:

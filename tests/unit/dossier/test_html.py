@@ -38,7 +38,7 @@ def test_what_turns_or_breaks_a_page_is_shown_as_an_escape() -> None:
 def test_attributes_and_children() -> None:
     """Attributes that are absent are left out, void elements have no end, children may be nested."""
     assert tag("p", ["a", [None, Markup("<b>c</b>")]], class_="x", id=None, hidden=True) == (
-        '<p class="x" hidden>a<b>c</b></p>'
+        '<p class="x" hidden>a<b>c</b></p>\n'
     )
-    assert tag("meta", http_equiv="a", name="b") == '<meta http-equiv="a" name="b">'
+    assert tag("meta", http_equiv="a", name="b") == '<meta http-equiv="a" name="b">\n'
     assert join([code(1), "<"]) == "<code>1</code>&lt;"
