@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ _QUIET = (
 )  # fmt: skip
 # What the page says of itself once it is laid out in a frame of the asked width.
 _MEASURE = """
-function measure() {
-  const view = document.querySelector("iframe"), page = view.contentDocument, root = page.documentElement;
+function measure(view) {
+  const page = view.contentDocument, root = page.documentElement;
   const wide = [...page.querySelectorAll("body *")].filter(
     item => !item.closest("svg") && item.getBoundingClientRect().right > root.clientWidth + 1);
   const spilt = [...page.querySelectorAll("svg .leaf")].filter(item => {
@@ -41,7 +41,10 @@ function measure() {
       item => item.textContent),
   };
 }
-addEventListener("load", () => { document.querySelector("#told").textContent = JSON.stringify(measure()); });
+addEventListener("load", () => {
+  const views = [...document.querySelectorAll("iframe")];
+  document.querySelector("#told").textContent = JSON.stringify(views.map(measure));
+});
 """
 _TOLD = re.compile(r'<pre id="told">(.*?)</pre>', re.DOTALL)
 
@@ -53,14 +56,17 @@ class Browser:
     program: str
     folder: Path
 
-    def measured(self, page: str, width: int) -> Mapping[str, Any]:
-        """Lay a page out in a frame of so many pixels and return what it measures; its own scripts never run."""
-        frame = f'<iframe width="{width}" height="2000" style="border:0" srcdoc="{html.escape(page)}"></iframe>'
-        outer = f"<!doctype html><body><pre id=told></pre>{frame}<script>{_MEASURE}</script></body>"
+    def measured(self, page: str, widths: Sequence[int]) -> Sequence[Mapping[str, Any]]:
+        """Lay a page out in frames of so many pixels and return what each measures; its own scripts never run."""
+        frames = "".join(
+            f'<iframe width="{width}" height="2000" style="border:0" srcdoc="{html.escape(page)}"></iframe>'
+            for width in widths
+        )
+        outer = f"<!doctype html><body><pre id=told></pre>{frames}<script>{_MEASURE}</script></body>"
         dumped = self._run("--dump-dom", "--window-size=1600,1200", self._file("outer.html", outer))
         found = _TOLD.search(dumped)
         assert found is not None and found[1], f"nothing was measured: {dumped[:200]}"
-        told: Mapping[str, Any] = json.loads(html.unescape(found[1]))
+        told: Sequence[Mapping[str, Any]] = json.loads(html.unescape(found[1]))
         return told
 
     def picture(self, page: str, width: int, *, dark: bool = False) -> bytes:
