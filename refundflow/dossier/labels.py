@@ -281,21 +281,32 @@ LABELS: Mapping[str, Sentence] = {
     "rules_policy": S("policy {version}", "策略 {version}"),
     "t_proof": S("What this page rests on", "本页所依据的记录"),
     "c_checkpoint": S("Checkpoint", "检查点"),
-    "checkpoint": S("{size} entries, root {root}", "{size} 条记录，根 {root}"),
+    "checkpoint": S(
+        "The log had {size} entries when its newest checkpoint was made on {time}. Their root: {root}",
+        "最新检查点于 {time} 生成，当时日志共 {size} 条记录，根哈希：{root}",
+    ),
+    "covered": S("The first {covered} entries of this refund are among them.", "本退款的前 {covered} 条记录均在其中。"),
+    "newer": S("Newer, and not under it yet: {newer}.", "另有 {newer} 条更新的记录尚未纳入。"),
+    "unsigned": S("Nobody has signed this checkpoint.", "该检查点未签名。"),
     "no_checkpoint": S(
-        "This page names no signed checkpoint. The hash above binds it to the database's own log.",
-        "本页未引用已签名的检查点。上述哈希将其与数据库自身的日志绑定。",
+        "No checkpoint binds these entries yet. The hash above binds them to the chain in the database.",
+        "尚无检查点涵盖这些记录。上述哈希将其与数据库中的记录链绑定。",
     ),
     "check_title": S("How to check", "核验方法"),
-    "check_1": S(
+    "check_database": S(
         "Whoever has access to the database verifies every chain, and compares the newest entry with the hash above.",
         "可访问数据库时：验证所有记录链，并将最新记录与上述哈希比对。",
     ),
-    "check_2": S(
+    "check_proof": S(
+        "Whoever does not trust the database takes a proof of every entry, and checks it elsewhere with the public key "
+        "alone.",
+        "不信任数据库者：取得每条记录的证明，仅凭公钥在别处核验。",
+    ),
+    "check_export": S(
         "Whoever has not takes an export and checks it on another machine; the SHA-256 of each row's body is its hash.",
         "不可访问时：导出记录，在另一台机器上核对文件；每行 body 的 SHA-256 即其哈希。",
     ),
-    "check_3": S(
+    "check_evidence": S(
         "Evidence: the SHA-256 of the file that you hold must be the one in the table.",
         "证据：您所持文件的 SHA-256 应与表中一致。",
     ),

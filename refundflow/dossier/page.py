@@ -20,7 +20,7 @@ CHARTS = {refund_v1.CHART: refund_v1.TABLE}
 _MOST_STEPS = 24
 
 
-def page(file: CaseFile, language: Language, head: proof.TreeHead | None = None) -> str:
+def page(file: CaseFile, language: Language) -> str:
     """Return the whole page in one language."""
     reader = Reader(language=language, zone=file.zone, currency=file.refund.currency, now=file.made_at)
     way, found = steps(file.entries), terms(file.entries)
@@ -34,7 +34,7 @@ def page(file: CaseFile, language: Language, head: proof.TreeHead | None = None)
         "offers": tables.offers(reader, file),
         "payouts": tables.payouts(reader, file),
         "order": tables.order(reader, file),
-        "proof": proof.proof(reader, file, head),
+        "proof": proof.proof(reader, file),
     }
     title = reader.label("title", refund=file.refund.id)
     body = tag("body", tag("main", _header(reader, file), _contents(reader), [sections[name] for name in SECTIONS]))

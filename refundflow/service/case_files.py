@@ -1,5 +1,6 @@
 """The file of one case: all that a reader may see of a refund and of its order line, read on one snapshot."""
 
+from bisect import bisect
 from collections.abc import Iterable
 from datetime import datetime
 from hashlib import sha256
@@ -7,6 +8,7 @@ from hashlib import sha256
 from cryptography.exceptions import InvalidTag
 
 from refundflow import values
+from refundflow.proof import Log
 from refundflow.service import views
 from refundflow.service.callers import parse_caller
 from refundflow.service.queries import Queries
@@ -36,7 +38,7 @@ class CaseFiles(Queries):
             refund = self._view(tx, stored.aggregate, refund_id, who, caller, now)
             rules = self.engine.rules(tx, stored.aggregate)
             found = due(stored.aggregate, rules=rules, now=now).aggregate
-            subject = line_subject(line["order_id"], line["line"])
+            subject, log = line_subject(line["order_id"], line["line"]), Log(tx)
             return values.CaseFile(
                 refund=refund,
                 line=views.order_line(found, buyer_id=self._buyer_of(tx, found)),
@@ -45,6 +47,8 @@ class CaseFiles(Queries):
                 digests=self._digests(tx, stored, refund.evidence),
                 stored=stored.aggregate.refunds[refund_id]["seq"],
                 head=stored.heads[refund_id],
+                checkpoint=_checkpoint(log),
+                covered=_covered(tx, log, refund_id, line["order_id"]),
                 zone=rules.policies[refund.policy].zone,
                 made_at=now,
                 rehearsal=self.engine.store.rehearsal,
@@ -69,3 +73,24 @@ class CaseFiles(Queries):
                 continue  # what is stored is not what was given: `audit verify` names it, a digest would vouch for it
             digests[item.file] = sha256(content).hexdigest()
         return digests
+
+
+def _checkpoint(log: Log) -> values.Checkpoint | None:
+    """Return the newest checkpoint of the log."""
+    found = log.stored
+    if found is None:
+        return None
+    return values.Checkpoint(
+        number=found.number, size=found.size, root=found.root, note=found.note, made_at=found.made_at
+    )
+
+
+def _covered(tx: Tx, log: Log, refund_id: str, order_id: str) -> int:
+    """Count the entries of a chain under the newest checkpoint: the first ones, for leaves follow each chain."""
+    gids = [entry.gid for entry in tx.entries(refund_id, order_id=order_id)]
+
+    def is_newer(gid: int) -> bool:
+        leaf = tx.leaf_of(gid)
+        return leaf is None or leaf >= log.size
+
+    return bisect(gids, False, key=is_newer)

@@ -3,6 +3,7 @@
 import sqlite3
 from datetime import timedelta
 from hashlib import sha256
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -12,7 +13,7 @@ from refundflow.dossier.page import CHARTS
 from refundflow.errors import NotFound
 from refundflow.messages import Language
 from states.refund_v1 import CHART
-from tests.support.market import BUYER, LI, SHOP, WAY, WU, Market, a_file
+from tests.support.market import BUYER, CHEN, LI, SHOP, WAY, WU, Market, a_file
 from tests.support.pages import parsed, words
 
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
@@ -72,6 +73,27 @@ def test_a_case_file_is_one_snapshot(market: Market) -> None:
     assert (file.stored, file.head) == (2, file.entries[-1].hash)
     assert file.digests == {1: sha256(b"one").hexdigest(), 2: sha256(b"two").hexdigest()}
     assert (file.zone, file.made_at, file.rehearsal, file.for_buyer) == ("Asia/Shanghai", market.now, True, False)
+
+
+def test_a_checkpoint_that_binds_the_case_is_told(market: Market, tmp_path: Path) -> None:
+    """The newest checkpoint is told with its root, its signed note, and how many entries of the case are under it."""
+    refund = market.to("under_review.reviewing")
+    assert market.refunds.case_file(refund, actor=WU, at=market.at).checkpoint is None
+    assert "No checkpoint binds" in shown(market, refund)
+    unsigned = market.refunds.checkpoint(at=market.at)
+    assert unsigned.root in shown(market, refund) and "Nobody has signed" in shown(market, refund)
+
+    market.refunds.signing_key = tmp_path / "log.key"
+    market.refunds.key_create(actor=CHEN, origin="shop.example/refunds", at=market.at)
+    market.act(refund, "note", LI, message="signed from here on")
+    signed = market.refunds.checkpoint(at=market.at)
+    market.act(refund, "note", LI, message="not under it yet")
+
+    file = market.refunds.case_file(refund, actor=WU, at=market.at)
+    told = shown(market, refund)
+    assert (file.checkpoint, file.stored, file.covered) == (signed, 4, 3)
+    assert signed.note is not None and " ".join(signed.note.split()) in told
+    assert "The first 3 entries" in told and "not under it yet: 1." in told and "audit prove" in told
 
 
 def test_a_case_file_is_for_those_who_may_see_it(market: Market) -> None:
