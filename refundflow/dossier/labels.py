@@ -63,7 +63,7 @@ LABELS: Mapping[str, Sentence] = {
     "undecided": S("Nothing was decided yet.", "尚未作出裁决。"),
     "withdrawn": S("Nothing was decided: the claim was withdrawn on {time}.", "未作裁决：申请已于 {time} 撤回。"),
     "decided": S("{what} by {who} on {time}.", "{time}，{who}：{what}。"),
-    "decided_two": S("{what} by {first} and {who} on {time}.", "{time}，{first}与{who}双人复核：{what}。"),
+    "decided_two": S("{what} by {first} and {who} on {time}.", "{time}，{first} 与 {who} 双人复核：{what}。"),
     "decided_system": S("{what} by the rules on {time}.", "{time}，系统按规则处理：{what}。"),
     "amount": S("Amount: {amount}.", "金额：{amount}。"),
     "counter_accepted": S("counter-offer accepted", "接受买家还价"),
@@ -180,7 +180,6 @@ LABELS: Mapping[str, Sentence] = {
     "lapsed": S("lapsed unused", "届满未行使"),
     "escalated": S("escalated {count} times", "升级 {count} 次"),
     "escalated_once": S("escalated once", "升级 1 次"),
-    "overdue": S("overdue", "已逾期"),
     "extended": S("extended", "已延长"),
     "provisional": S("provisional", "暂定"),
     # evidence, offers, payouts

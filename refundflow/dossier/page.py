@@ -25,7 +25,7 @@ def page(file: CaseFile, language: Language) -> str:
     reader = Reader(language=language, zone=file.zone, currency=file.refund.currency, now=file.made_at)
     way, found = steps(file.entries), terms(file.entries)
     sections: dict[str, Child] = {
-        "summary": summary.summary(reader, file, way),
+        "summary": summary.summary(reader, file, way, found),
         "way": _way(reader, file, way),
         "decisions": decisions.decisions(reader, file),
         "deadlines": tables.deadlines(reader, file, found),

@@ -1,25 +1,25 @@
 """The summary: four questions that a person asks first, each with its answer."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 
 from refundflow import words
 from refundflow.dossier.decisions import amount, decided, grounds, sentence
 from refundflow.dossier.html import Child, Markup, code, said, tag
-from refundflow.dossier.parts import badge, section, written
+from refundflow.dossier.parts import badge, outcome, section, written
 from refundflow.dossier.reader import Reader, capital
+from refundflow.dossier.terms import Term
 from refundflow.dossier.way import Step
 from refundflow.values import Attempt, CaseFile, HistoryEntry, Refund
 from states import clocks
 from states.chart import phase_of
 
 
-def summary(reader: Reader, file: CaseFile, way: Sequence[Step]) -> Markup:
+def summary(reader: Reader, file: CaseFile, way: Sequence[Step], found: Sequence[Term]) -> Markup:
     """Write the section that is read first."""
     answers = (
         ("q_claim", _claim(reader, file)),
         ("q_decision", _decision(reader, file)),
-        ("q_next", _next(reader, file)),
+        ("q_next", _next(reader, file, found)),
         ("q_money", _money(reader, file)),
     )
     state = file.refund.state
@@ -78,23 +78,17 @@ def _decision(reader: Reader, file: CaseFile) -> Iterator[Child]:
     yield tag("p", reader.rich(key, time=reader.moment(gone.effective_at) if gone else ""))
 
 
-def _next(reader: Reader, file: CaseFile) -> Iterator[Child]:
-    refund = file.refund
-    standing = {item.name: item for item in refund.deadlines}
-    name = clocks.STANDING.get(refund.state)
-    item = standing.get(name or "")
-    if "enquiry" in standing:
-        yield _until(reader, "next_enquiry", standing["enquiry"].due_at, standing["enquiry"].lapsed)
-    if item is not None:
-        yield _until(reader, f"next_{refund.state}", item.due_at, item.lapsed)
-    elif name is None:
-        yield tag("p", reader.label(f"next_{refund.state}"))
-
-
-def _until(reader: Reader, key: str, due_at: datetime, lapsed: int) -> Markup:
-    """Say what is to be done by when; after a lapse that it is late, and when somebody is told next."""
-    late = [" ", badge(reader.label("overdue"), "bad")] if lapsed else None
-    return tag("p", reader.rich(key, due=tag("strong", reader.due(due_at))), late)
+def _next(reader: Reader, file: CaseFile, found: Sequence[Term]) -> Iterator[Child]:
+    """Say what may come by when: what was promised, not when somebody is told again that it is late."""
+    state = file.refund.state
+    standing = {term.name: term for term in found if term.how == "open"}
+    name = clocks.STANDING.get(state)
+    if name is None:
+        yield tag("p", reader.label(f"next_{state}"))
+    for key, term in (("next_enquiry", standing.get("enquiry")), (f"next_{state}", standing.get(name or ""))):
+        if term is not None:
+            late = badge(outcome(reader, term), "bad") if term.missed(reader.now) else None
+            yield tag("p", reader.rich(key, due=tag("strong", reader.due(term.due))), " ", late)
 
 
 def _money(reader: Reader, file: CaseFile) -> Iterator[Child]:
