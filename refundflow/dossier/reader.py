@@ -12,7 +12,7 @@ from refundflow.dossier.html import Child, Markup, code, join, said, tag
 from refundflow.dossier.labels import LABELS
 from refundflow.messages import Language, Sentence
 from states import clocks, times
-from states.case import Blocker
+from states.case import Blocker, Json
 
 HTML_LANGUAGE: Mapping[Language, str] = {"en": "en", "zh": "zh-Hans"}
 ERASED = "erased"  # how the facade names a buyer whose data was erased
@@ -26,6 +26,12 @@ _RULES = (
     (re.compile(r", extended by (\d+) days"), r"，延长 \1 天"),
     (re.compile(r", again"), "，再次"),
 )
+# Which coded list a parameter of a blocker is of.
+_PARAMETERS: Mapping[str, Mapping[str, Sentence]] = {
+    "missing": words.EVIDENCE, "kinds": words.EVIDENCE, "usage": words.USAGES, "then": words.USAGES,
+    "now": words.USAGES, "event": words.EVENTS, "channel": words.CHANNELS, "roles": words.ROLES,
+    "reasons": words.REASONS, "reason": words.REASONS, "product": words.PRODUCTS, "deadline": words.DEADLINES,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,21 +123,26 @@ class Reader:
             return join([shown, " ", tag("em", f"({self.label('erased')})")])
         if role == "system" or name in ("staff", role):
             return join(shown)
+        if role == "channel":
+            return join([shown, " ", self.word(words.CHANNELS, name)])
         return join([shown, " ", said(str(name))])
 
     def blocker(self, blocker: Blocker) -> str:
         """Say why something was refused."""
-        params = {
-            name: render.due_words(times.moment(value), self.zone, self.language)
-            if name in render.MOMENTS and isinstance(value, str)
-            else value
-            for name, value in blocker.params.items()
-        }
+        params = {name: self._told(name, value) for name, value in blocker.params.items()}
         reason = messages.sentence(blocker.code, params, language=self.language, money=self.plain_money)
         if blocker.until is None:
             return reason
         until = render.due_words(times.moment(blocker.until), self.zone, self.language)
         return self.label("blocked_until", reason=reason, time=until)
+
+    def _told(self, name: str, value: Json) -> Json:
+        """Write a parameter of a blocker: moments in the zone, codes in words, whatever they are lists of."""
+        if isinstance(value, list | tuple):
+            return [self._told(name, item) for item in value]
+        if name in render.MOMENTS and isinstance(value, str):
+            return render.due_words(times.moment(value), self.zone, self.language)
+        return self.word(_PARAMETERS[name], value) if name in _PARAMETERS else value
 
 
 def _time(moment: datetime, words_of_it: str) -> Markup:
