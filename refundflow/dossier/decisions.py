@@ -8,8 +8,10 @@ from refundflow.dossier.html import Child, Markup, join, tag
 from refundflow.dossier.parts import nothing, section, written
 from refundflow.dossier.reader import Reader, capital
 from refundflow.values import CaseFile, HistoryEntry
+from states.chart import phase_of
 
 _APPROVING = ("approve", "overturn", "accept_offer")
+_DECIDED = ("approved", "rejected", "paid_out")
 _DECIDING = ("approve", "reject", "auto_reject", "uphold", "overturn", "revoke_approval")
 
 
@@ -39,7 +41,14 @@ def decided(entries: Sequence[HistoryEntry]) -> tuple[Decided, ...]:
 
 def _decides_by_itself(entry: HistoryEntry) -> bool:
     lapsed = entry.event == "evidence_lapsed" and str(entry.after).startswith("rejected")
-    return lapsed or entry.event == "accept_offer"
+    return lapsed or entry.event == "accept_offer" or _of_another_system(entry)
+
+
+def _of_another_system(entry: HistoryEntry) -> bool:
+    """Tell that an imported move tells of a decision: it goes into a phase to which only decisions lead."""
+    phases = [phase_of(state) for state in (entry.before or "", entry.after or "")]
+    decided_before = phases[0] in ("approved", "paid_out") and phases[1] == "paid_out"
+    return entry.kind == "imported" and phases[0] != phases[1] and phases[1] in _DECIDED and not decided_before
 
 
 def _follow_firsts(firsts: dict[str, HistoryEntry], entry: HistoryEntry) -> None:
@@ -54,6 +63,8 @@ def sentence(reader: Reader, item: Decided) -> Markup:
     entry = item.entry
     told = reader.label("counter_accepted") if _of_counter_offer(entry) else reader.word(words.EVENTS, entry.event)
     what, when = capital(told), reader.when(entry.event, entry.effective_at)
+    if entry.kind == "imported":
+        return reader.rich("decided_elsewhere", what=capital(reader.state(entry.after or "")), time=when)
     if entry.actor_role == "system":
         return reader.rich("decided_system", what=what, time=when)
     who = reader.person(entry.actor_role, entry.actor_name)

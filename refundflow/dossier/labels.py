@@ -24,6 +24,10 @@ LABELS: Mapping[str, Sentence] = {
         "This copy is for staff and auditors: it holds internal notes and names of persons.",
         "本案卷供员工和审计阅读：含内部备注和人员姓名。",
     ),
+    "imported_note": S(
+        "This case was decided in another system (case {case}) and imported: its moves were not judged here.",
+        "本案由其他系统裁决（原案号 {case}）后导入，其流转未经本系统判定。",
+    ),
     "rehearsal": S(
         "From a rehearsal database: times and persons were played, nobody was paid.",
         "来自演练数据库：时间和人物均为演练，并无真实付款。",
@@ -67,6 +71,9 @@ LABELS: Mapping[str, Sentence] = {
     "decided_system": S("{what} by the rules on {time}.", "{time}，系统按规则处理：{what}。"),
     "amount": S("Amount: {amount}.", "金额：{amount}。"),
     "counter_accepted": S("counter-offer accepted", "接受买家还价"),
+    "decided_elsewhere": S(
+        "{what} on {time}, decided in another system and imported.", "{time}：{what}（由其他系统裁决，导入本系统）。"
+    ),
     "grounds": S("Grounds: {grounds}.", "理由：{grounds}。"),
     "standing_since": S("The refund is {state} since {time}.", "自 {time} 起，退款状态为：{state}。"),
     # what comes next, by state; {due} is the standing deadline
@@ -238,6 +245,12 @@ LABELS: Mapping[str, Sentence] = {
     "p_compensation": S("compensation", "补偿"),
     "p_completed_at": S("completed", "完成时间"),
     "p_contact": S("contact", "联系方式"),
+    "p_case": S("case there", "原案号"),
+    "p_file": S("file (SHA-256)", "文件（SHA-256）"),
+    "p_row": S("row of the file", "文件行号"),
+    "p_told_role": S("role there", "原角色"),
+    "p_told_name": S("person there", "原操作人"),
+    "p_told_event": S("event there", "原事件"),
     "p_currency": S("currency", "币种"),
     "p_days": S("days", "天数"),
     "p_deadline": S("deadline", "期限"),

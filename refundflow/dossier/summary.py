@@ -36,7 +36,7 @@ def summary(reader: Reader, file: CaseFile, way: Sequence[Step], found: Sequence
 
 def _claim(reader: Reader, file: CaseFile) -> Iterator[Child]:
     refund, line = file.refund, file.line
-    opened = next((entry for entry in file.entries if entry.event == "submit" and entry.kind != "refused"), None)
+    opened = next((entry for entry in file.entries if entry.before is None and entry.after), None)
     returned = opened.params.get("returned") if opened else None
     who = _claimant(reader, refund, opened)
     yield tag(
@@ -56,9 +56,8 @@ def _claim(reader: Reader, file: CaseFile) -> Iterator[Child]:
 
 
 def _claimant(reader: Reader, refund: Refund, opened: HistoryEntry | None) -> Markup:
-    role = opened.actor_role if opened else "buyer"
-    if role != "buyer" and opened is not None:
-        shown = reader.person(role, opened.actor_name)
+    if opened is not None and opened.kind != "imported" and opened.actor_role != "buyer":
+        shown = reader.person(opened.actor_role, opened.actor_name)
     else:
         shown = reader.person("buyer", refund.buyer_id)
     return Markup(capital(shown))

@@ -1,9 +1,11 @@
 """The dossier in every state and after an erasure, and the file of a case that it is made from, on both databases."""
 
+import re
 import sqlite3
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
 import psycopg
 import pytest
@@ -12,7 +14,10 @@ from refundflow.dossier import page
 from refundflow.dossier.page import CHARTS
 from refundflow.errors import NotFound
 from refundflow.messages import Language
+from refundflow.service import Refunds
 from states.refund_v1 import CHART
+from tests.integration.test_demo import prepare
+from tests.support.databases import Databases
 from tests.support.market import BUYER, CHEN, LI, SHOP, WAY, WU, Market, a_file
 from tests.support.pages import parsed, words
 
@@ -153,6 +158,24 @@ def test_a_history_of_two_hundred_entries(market: Market) -> None:
     assert all(f"第 {number} 次联系买家" in written for number in range(200))
     assert len(written.encode()) < 400_000
     parsed(written)
+
+
+@pytest.mark.slow
+def test_every_case_of_the_demo_has_its_dossier(sqlite_databases: Databases) -> None:
+    """Whatever happens in a month can be told in Chinese, on a valid page, without a code outside its frame."""
+    with Refunds.connect(sqlite_databases.copy_of("demo", prepare)) as refunds:
+        for refund in refunds.list(actor="auditor:bai", limit=200).refunds:
+            for actor in ("auditor:bai", f"buyer:{refund.buyer_id}"):
+                (body,) = parsed(page(refunds.case_file(refund.id, actor=actor), "zh")).iter("body")
+                assert re.findall(r"\w*_\w+|\b(?:None|True|False)\b", beside_codes(body)) == [], refund.id
+
+
+def beside_codes(element: Element) -> str:
+    """Return the text of an element without codes, commands and what persons wrote."""
+    if element.tag in ("code", "pre", "blockquote"):
+        return ""
+    inner = [beside_codes(child) + (child.tail or "") for child in element]
+    return "".join([element.text or "", *inner])
 
 
 def test_a_chart_that_cannot_be_drawn_is_left_out() -> None:
