@@ -87,11 +87,11 @@ REASONS: Mapping[str, Sentence] = {
     "CANNOT_LOG_IN": S("the account cannot log in", "账号无法登录"),
     "SERVICE_INTERRUPTED": S("the service was interrupted", "服务中断"),
     "MINOR_SPENDING": S("a minor spent the money", "未成年人消费"),
-    "FRAUD": S("fraud", "欺诈"),
+    "FRAUD": S("it was fraud", "欺诈"),
     "DUPLICATE_PAYMENT": S("it was paid twice", "重复付款"),
     "PAYOUT_RETURNED": S("an earlier payout came back", "此前的退款被退回"),
     "NO_LONGER_NEEDED": S("it is no longer needed", "不再需要"),
-    "OTHER": S("another reason", "其他原因"),
+    "OTHER": S("there is another reason", "其他原因"),
 }
 GROUNDS: Mapping[str, Sentence] = {
     "OUT_OF_WINDOW": S("claimed after the claim window", "超过申请期"),

@@ -180,7 +180,7 @@ LABELS: Mapping[str, Sentence] = {
     "used": S("used, {span} left", "已行使，余 {span}"),
     "fell": S("fell away, {span} left", "随之失效，余 {span}"),
     "missed": S("missed by {span}", "逾期 {span}"),
-    "missed_open": S("overdue since {span}", "已逾期 {span}"),
+    "missed_open": S("overdue by {span}", "已逾期 {span}"),
     "running": S("running, {span} left", "进行中，余 {span}"),
     "paused": S("clock stopped, {span} to spare", "停钟，余 {span}"),
     "replaced": S("set anew, {span} to spare", "重新设定，余 {span}"),

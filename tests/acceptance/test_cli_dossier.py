@@ -149,4 +149,4 @@ def test_what_is_due_and_not_stored_yet_is_told_as_such(desk: Desk) -> None:
 
     root = require_safe(path.read_text(encoding="utf-8"))
     assert "due, not recorded yet" in part(root, "timeline")
-    assert "overdue since" in part(root, "deadlines")
+    assert "overdue by" in part(root, "deadlines")

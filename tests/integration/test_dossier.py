@@ -61,7 +61,7 @@ def test_a_dossier_of_what_was_left_lying(market: Market, days: int) -> None:
 
     told = shown(market, refund)
 
-    assert ("overdue since" in told) == (days > 1)
+    assert ("overdue by" in told) == (days > 1)
     assert ("escalated" in told) == (days > 1)
     assert "The reviewer decides by Wed 4 Mar 2026, 24:00." in told, "what was promised, whatever was set again"
 

@@ -37,7 +37,7 @@ def test_a_promise_missed() -> None:
     ]
     done = entry(4, "reject", "rejected.appealable", hours=64, deadlines={"review": None})
 
-    assert told(*lapses) == ["review: overdue since 2\u00a0d 14\u00a0h, escalated 2 times"]
+    assert told(*lapses) == ["review: overdue by 2\u00a0d 14\u00a0h, escalated 2 times"]
     assert told(*lapses, done) == ["review: missed by 1\u00a0d 2\u00a0h, escalated 2 times"]
 
 
