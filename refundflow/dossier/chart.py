@@ -79,7 +79,7 @@ def _passes(curve: Arrow, others: Sequence[Box]) -> bool:
 
 def draw(reader: Reader, table: Table, way: Sequence[Step], refund: str) -> Markup:
     """Draw the chart with the way taken; the words of the way stand in the description."""
-    taken = {(step.source, step.target) for step in way}
+    taken = dict.fromkeys((step.source, step.target) for step in way)  # in order: the same page has the same bytes
     now = way[-1].target if way else None
     description = "; ".join(f"{step.number}. {reader.word(words.EVENTS, step.event)} → {reader.state(step.target)}"
                             for step in way)  # fmt: skip
