@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from refundflow.dossier import write_dossier
     from refundflow.errors import (
         BadInput,
         Busy,
@@ -35,6 +36,7 @@ _HOMES = {
     "Refused": "refundflow.errors",
     "RoleNotAllowed": "refundflow.errors",
     "Worker": "refundflow.worker",
+    "write_dossier": "refundflow.dossier",
 }
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "Refused",
     "RoleNotAllowed",
     "Worker",
+    "write_dossier",
 ]
 __version__ = "0.1.0"
 

@@ -22,6 +22,7 @@ SHOWN = (
     (values.First, "`firsts`"),
     (values.Imported, "`imported`"),
     (values.HistoryEntry, "`history`"),
+    (values.Dossier, "`audit dossier`"),
     (values.Check, "`check`"),
     (values.Explanation, "`explain`"),
     (values.QueueItem, "`queue`: these keys beside those of the refund"),

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from refundflow.cli import files, options, output, proofs
+from refundflow.cli import dossier, files, options, output, proofs
 from refundflow.cli.call import PLAIN, READ, Call, command
 from refundflow.cli.progress import counting
 from refundflow.errors import ProofFailed
@@ -15,6 +15,7 @@ from refundflow.render import document, verification_json
 app = typer.Typer()
 audit_app = typer.Typer(help="Export and verify the audit chains.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit", rich_help_panel="Audit")
+audit_app.add_typer(dossier.app)
 audit_app.add_typer(proofs.app)
 
 

@@ -13,6 +13,7 @@ from refundflow.gateways import Gateway
 from refundflow.proof.folder import Folder
 from refundflow.proof.publish import Place
 from refundflow.service.calendar import CalendarWork
+from refundflow.service.case_files import CaseFiles
 from refundflow.service.delivery import Delivery
 from refundflow.service.engine import Engine
 from refundflow.service.history import HistoryImport
@@ -21,7 +22,6 @@ from refundflow.service.line_acts import LineActs
 from refundflow.service.numbers import Numbers
 from refundflow.service.payout_acts import PayoutActs
 from refundflow.service.privacy import Privacy
-from refundflow.service.queries import Queries
 from refundflow.service.review_acts import ReviewActs
 from refundflow.service.staff import Staff
 from refundflow.service.work import SystemWork
@@ -33,7 +33,7 @@ class Refunds(
     ReviewActs,
     PayoutActs,
     LineActs,
-    Queries,
+    CaseFiles,
     Staff,
     SystemWork,
     Delivery,

@@ -15,7 +15,7 @@ from tests.support.past import a_past_case, write_jsonl
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "json"
 # Objects that are keyed by what callers name: ids, codes, events.
-FREE = ("blocked", "chargebacks", "params", "texts", "ledger", "money", "content")
+FREE = ("blocked", "chargebacks", "deadlines", "params", "texts", "ledger", "money", "content")
 
 
 def keys(value: Any, name: str = "") -> Any:
