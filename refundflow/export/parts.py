@@ -77,15 +77,16 @@ class Unfinished:
         """
         try:
             kept = orjson.loads(self._file.read())
-        except ValueError:  # nothing, or cut off while it was written: begun anew
+            told, begun, files = kept["command"], kept["begun"], kept["files"]
+        except (ValueError, KeyError, TypeError):  # nothing, or cut off while it was written: begun anew
             return
-        if kept["command"] != dict(command):
+        if told != dict(command):
             raise BadInput(
                 f"{self.path.name} is of another export that was interrupted: repeat that command to finish it, "
                 f"or remove {self.path} to give it up",
                 field="output",
             )
-        self.resumed, self.begun, self.files = True, kept["begun"], kept["files"]
+        self.resumed, self.begun, self.files = True, begun, files
 
     def save(self, command: Mapping[str, Json]) -> None:
         """Write down how far it has come."""
