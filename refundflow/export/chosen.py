@@ -60,7 +60,7 @@ class Chooser:
 
     def _subjects(self, order_id: str, chains: Mapping[str, Sequence[EntryFacts]]) -> Iterable[str]:
         for subject, chain in chains.items():
-            opened = _beginning(chain, "submit")
+            opened = _beginning(chain, "submit", "imported")
             if opened is None:
                 continue
             line = line_subject(order_id, str(opened.get("line")))
@@ -85,8 +85,8 @@ class Chooser:
         )
 
 
-def _beginning(chain: Sequence[EntryFacts], event: str) -> Mapping[str, Json] | None:
+def _beginning(chain: Sequence[EntryFacts], *events: str) -> Mapping[str, Json] | None:
     """Return what the first entry of a chain set, None where it is no such chain."""
-    first = next((fact for fact in chain if fact.event == event and fact.kind != "refused" and fact.body), None)
+    first = next((fact for fact in chain if fact.event in events and fact.kind != "refused" and fact.body), None)
     patch: Mapping[str, Json] | None = orjson.loads(first.body)["patch"] if first and first.body else None
     return patch

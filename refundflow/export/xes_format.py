@@ -90,7 +90,7 @@ def _traces(entries: Iterator[Entry]) -> tuple[str, int]:
 
 def _opening(entry: Entry) -> str:
     """Write what the first entry says of the refund; nothing where the chain begins with another one."""
-    opened = entry.body["patch"] if entry.body["event"] == "submit" else {}
+    opened = entry.body["patch"] if "claimed" in entry.body["patch"] else {}
     return "".join(_attribute(name, opened[name]) for name in _ATTRIBUTES if name in opened)
 
 

@@ -23,7 +23,9 @@ READ_PAGE = (
 )
 READ_BY_PLACE = select(*_ENTRY).where(_BEHIND < _PLACE, _LOG.c.gid <= _UNTIL).order_by(*_PLACE.clauses).limit(_PAGE)
 # With the bodies only of those entries that say what a refund or a line began as.
-_BEGINNING = case((_LOG.c.event.in_(("submit", "registered")), _LOG.c.body), else_=cast(null(), LargeBinary))
+_BEGINNING = case(
+    (_LOG.c.event.in_(("submit", "registered", "imported")), _LOG.c.body), else_=cast(null(), LargeBinary)
+)
 _FACTS = (
     _LOG.c.order_id,
     _LOG.c.subject,

@@ -18,7 +18,8 @@ from refundflow.service import Refunds
 from refundflow.values import Exported, ExportFilters
 from states import times
 from tests.support.databases import Databases
-from tests.support.market import CHEN, START, WU, Market, prepare_rehearsal
+from tests.support.market import CHEN, SHOP, START, WU, Market, prepare_rehearsal
+from tests.support.past import REJECTED, a_past_case, write_jsonl
 
 
 def prepare(url: str) -> None:
@@ -158,3 +159,16 @@ def test_a_filter_that_cannot_be_is_bad_input(
         export(told.refunds, tmp_path / "made" / "out", **filters)
 
     assert refused.value.field == field and list((tmp_path / "made").iterdir()) == []
+
+
+def test_imported_cases_are_chosen_too(market: Market, tmp_path: Path) -> None:
+    """What came in from another system is told apart, has its filters, and is no move of the chart."""
+    path = write_jsonl(tmp_path / "cases.jsonl", [a_past_case(1), a_past_case(2, REJECTED)])
+    market.refunds.history_import(path, actor=SHOP, at=market.at)
+
+    export(market.refunds, tmp_path / "out", states=("paid_out",), products=("software_licence",))
+    export(market.refunds, tmp_path / "out.xes", "xes")
+
+    rows = rows_of(tmp_path / "out")
+    assert {row["subject"] for row in rows} == {"H1-1-1", "H1/1"} and {row["kind"] for row in rows} == {"imported"}
+    assert "complete" not in (tmp_path / "out.xes").read_text(encoding="utf-8").partition("<trace>")[2]
