@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from refundflow.gateways import FakeChannel, Gateway
     from refundflow.orders import OrderRow
     from refundflow.service import Refunds
-    from refundflow.values import Attachment
+    from refundflow.values import Attachment, ExportFilters
     from refundflow.worker import Worker
 
 _HOMES = {
@@ -26,6 +26,7 @@ _HOMES = {
     "BadInput": "refundflow.errors",
     "Busy": "refundflow.errors",
     "ChangedMeanwhile": "refundflow.errors",
+    "ExportFilters": "refundflow.values",
     "FakeChannel": "refundflow.gateways",
     "Gateway": "refundflow.gateways",
     "NotFound": "refundflow.errors",
@@ -44,6 +45,7 @@ __all__ = [
     "BadInput",
     "Busy",
     "ChangedMeanwhile",
+    "ExportFilters",
     "FakeChannel",
     "Gateway",
     "NotFound",

@@ -503,6 +503,39 @@ class Numbers:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ExportFilters:
+    """What an export is limited to; nothing given: every entry.
+
+    `recorded_from` ≤ recorded time < `recorded_to` and `since_size` (a size of the log: the entries after it)
+    choose entries. The others choose refunds, each with its whole chain and that of its order line: `states`
+    (leaf or phase) as they stood at the checkpoint, `products`, `agents` who did something on it, the claimed
+    amount in minor units, `refunds` by id.
+    """
+
+    recorded_from: datetime | None = None
+    recorded_to: datetime | None = None
+    states: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
+    min_amount: int | None = None
+    max_amount: int | None = None
+    refunds: tuple[str, ...] = ()
+    since_size: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exported:
+    """What an export wrote: how many entries of the log, which files, and the manifest that binds them."""
+
+    entries: int
+    files: tuple[str, ...]
+    manifest: str
+    size: int  # of the log that it covers
+    signed: bool
+    resumed: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
     """One head of the log: so many leaves and their root; `note` is None where nobody has signed it."""
 

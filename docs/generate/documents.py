@@ -43,6 +43,7 @@ SHOWN = (
     (values.PendingEffect, "`effects`"),
     (values.CalendarStatus, "`calendar status`"),
     (values.CalendarImport, "`calendar import`"),
+    (values.Exported, "`audit export`, with `format` and `output`"),
     (values.Checkpoint, "`audit checkpoint`, `audit checkpoints`"),
     (values.LogKey, "`audit keys`"),
     (values.Checked, "`audit check`"),

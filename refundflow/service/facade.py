@@ -16,6 +16,7 @@ from refundflow.service.calendar import CalendarWork
 from refundflow.service.case_files import CaseFiles
 from refundflow.service.delivery import Delivery
 from refundflow.service.engine import Engine
+from refundflow.service.exports import Exports
 from refundflow.service.history import HistoryImport
 from refundflow.service.keys import Keys
 from refundflow.service.line_acts import LineActs
@@ -39,6 +40,7 @@ class Refunds(
     Delivery,
     CalendarWork,
     Numbers,
+    Exports,
     Keys,
     Privacy,
     HistoryImport,

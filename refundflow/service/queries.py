@@ -6,7 +6,7 @@ from typing import Literal
 
 from refundflow import audit, values
 from refundflow.errors import BadInput, NotFound
-from refundflow.export import export_as_of, export_entries
+from refundflow.export import export_as_of
 from refundflow.proof import VerifyingKey
 from refundflow.proof.publish import Place
 from refundflow.service import views
@@ -170,30 +170,6 @@ class Queries(Lists):
             pro_rata_minor=said.pro_rata,
             currency=aggregate.line["currency"],
         )
-
-    def export(
-        self,
-        *,
-        format: Literal["csv", "jsonl"],
-        output: str,
-        actor: str,
-        progress: Callable[[int], None] | None = None,
-        buyer: str | None = None,
-        at: datetime | None = None,
-    ) -> int:
-        """Write every entry of every chain to a file in one of the formats; return how many.
-
-        The file appears whole or not at all.
-        """
-        caller = parse_caller(actor, buyer)
-        if caller.role == "buyer":
-            raise NotFound("the export")
-
-        def read(tx: Tx) -> int:
-            self._registered(tx, caller)
-            return export_entries(tx, format=format, output=output, progress=progress)
-
-        return self.engine.read(read)
 
     def export_as_of(
         self,
