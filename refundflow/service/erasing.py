@@ -137,9 +137,6 @@ class Eraser:
     ) -> int:
         """Add an entry to the register of erasures and return its number."""
         head = tx.head(REGISTER_ORDER, SUBJECT)
-        # Of two erasures at once the later entry may have looked at the clock first: time never goes back in a chain.
-        before = tx.entries(SUBJECT, order_id=REGISTER_ORDER, after_seq=head.seq - 1)
-        effective_at = max([now, *(entry.effective_at for entry in before)])
         entry = Entry(
             subject=SUBJECT,
             seq=head.seq + 1,
@@ -147,7 +144,7 @@ class Eraser:
             event=event,
             before=None,
             after=None,
-            effective_at=times.text(effective_at),
+            effective_at=times.text(tx.not_before(SUBJECT, now)),
             actor=self._actor,
             params=params,
             texts=(),

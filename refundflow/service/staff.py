@@ -122,7 +122,7 @@ class Staff(Facade):
             event=event,
             before=None,
             after=None,
-            effective_at=times.text(now),
+            effective_at=times.text(tx.not_before(SUBJECT, now)),
             actor=Actor(role=caller.role, name=caller.name),
             params={"name": row.name, "roles": list(row.roles), "active": row.active},
             texts=(),

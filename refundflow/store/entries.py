@@ -1,6 +1,7 @@
 """Reading chains: one, all of them, or the entry that answered a key."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import bindparam, desc, func, select, tuple_
@@ -89,6 +90,11 @@ class Entries:
         """Return number and hash of the newest entry of a chain; (0, zeros) where there is none."""
         row = self.session.one(READ_HEAD, order_id=order_id, subject=subject)
         return Head(row[0], row[1]) if row else Head(0, FIRST_PREVIOUS)
+
+    def not_before(self, subject: Register, now: datetime) -> datetime:
+        """Return the effective time of the next entry of a register: of two writers the later may have looked first."""
+        newest = self.entries(subject, order_id=REGISTER_ORDER, after_seq=self.head(REGISTER_ORDER, subject).seq - 1)
+        return max([now, *(entry.effective_at for entry in newest)])
 
     def append_register_entry(self, subject: Register, sealed: Sealed) -> None:
         """Add an entry to the chain of a register.
