@@ -29,7 +29,7 @@ class Config:
 
     `policy` is the file of the policy that refunds get when they are submitted (None: the packaged
     one), `fake_channel` the file in which the fake channel keeps what it knows, `signing_key` the file of the key
-    that signs checkpoints, `checkpoints` the folder in which they are published.
+    that signs checkpoints, `checkpoints` the folder or bucket in which they are published.
     """
 
     database_url: str = DEFAULT_URL

@@ -79,7 +79,7 @@ class Refunds(
 
         `policy` is pinned to refunds submitted from now on (default: the packaged one); `gateways`
         are the payment channels by name. `signing_key` is the file of the key that signs checkpoints, `checkpoints`
-        the folder in which they are published.
+        the folder or bucket (``s3://…``) in which they are published.
 
         Raises:
             NotInitialised, SchemaTooNew: see `Refunds.init`.
@@ -150,13 +150,17 @@ def typed_conflicts() -> Iterator[None]:
 
 
 def place_of_publication(named: str) -> Place:
-    """Return where checkpoints are published: a folder.
+    """Return where checkpoints are published: a folder, or a bucket.
 
     Raises:
-        Misconfigured: a kind of place that refundflow does not know.
+        Misconfigured: a kind of place that refundflow does not know, or the extra for it is missing.
     """
+    if named.startswith("s3://"):
+        from refundflow.proof.bucket import Bucket
+
+        return Bucket(named)
     if "://" in named:
-        raise Misconfigured(f"{CHECKPOINTS}: {named!r} is no folder", field=CHECKPOINTS)
+        raise Misconfigured(f"{CHECKPOINTS}: {named!r} is neither a folder nor s3://BUCKET", field=CHECKPOINTS)
     return Folder(Path(named))
 
 
