@@ -9,7 +9,8 @@ from typing import Any, Literal
 from refundflow.audit.replay import Finding
 from refundflow.errors import BadInput, ProofFailed
 from refundflow.proof.checkpoints import Head, opened, unverified
-from refundflow.proof.keys import known_keys, origin_of
+from refundflow.proof.keys import SUBJECT as KEYS
+from refundflow.proof.keys import KnownKey, known_keys, origin_of
 from refundflow.proof.notes import VerifyingKey
 from refundflow.proof.publish import NEWEST, Place
 from refundflow.store import Logged, Tx
@@ -51,9 +52,15 @@ class Heads:
         self.newest: tuple[int, datetime] | None = None  # size and moment of the newest stored one that was met
         self._register: dict[VerifyingKey, int | None] = {}  # keys of the log: the leaf of their registration
         self._retired: dict[str, int] = {}  # the leaf by which a key was retired, by id
-        known = known_keys(tx)
+        self._origin: str | None = None
+        known: list[KnownKey] = []
+        try:
+            known, self._origin = known_keys(tx), origin_of(tx, secret)
+        except BadInput as problem:
+            self._problems.append(Finding(KEYS, 0, problem.message))
         self._trusted = set(outside.keys) or {item.key for item in known}
-        self._origin = origin_of(tx, secret)
+        self._sizes = frozenset(outside.place.sizes()) if outside.place is not None else frozenset()
+        self._largest = max(self._sizes, default=0)
         self._claims = heapq.merge(self._stored(), self._held(), self._published(), key=lambda claim: claim.size)
         self._next = next(self._claims, None)
 
@@ -140,8 +147,10 @@ class Heads:
             return
         if (head.size, head.root) != (claim.size, claim.root):
             yield Finding(LOG, 0, f"{claim.name}: its size and root are not what was signed")
-        if head.origin != self._origin:
+        if self._origin is not None and head.origin != self._origin:
             yield Finding(LOG, 0, f"{claim.name} is of the log {head.origin}, this is {self._origin}")
+        if claim.kind == "stored" and claim.size not in self._sizes and claim.size <= self._largest:
+            yield Finding(LOG, 0, f"{claim.name} is not published, though it is signed")
         self._trusted |= {key for key, leaf in self._register.items() if leaf is not None and leaf < claim.size}
 
     def _flushed(self) -> Iterator[Finding]:
@@ -179,12 +188,13 @@ class Heads:
         place = self._outside.place
         if place is None:
             return
-        largest = 0
-        for size in place.sizes():
-            largest = size
+        sizes = sorted(self._sizes)
+        if not sizes and self._tx.newest_signed_checkpoint() is not None:
+            self._problems.append(Finding(LOG, 0, "nothing is published there, though there are signed checkpoints"))
+        for size in sizes:
             yield from self._published_one(place, f"checkpoints/{size}", size)
-        newest = self._read(place, NEWEST)
-        if newest is not None and newest[0].size != largest:
+        newest = self._read(place, NEWEST) if sizes else None
+        if newest is not None and newest[0].size != sizes[-1]:
             self._problems.append(Finding(LOG, 0, f"published {NEWEST} is not the greatest of those in checkpoints/"))
 
     def _published_one(self, place: Place, name: str, size: int) -> Iterator[_Claim]:

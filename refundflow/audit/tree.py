@@ -29,9 +29,10 @@ class LogProof:
         """Yield whatever does not hold; `progress` is told how many more entries were read."""
         leaves = self._stored_leaves()
         leaf = next(leaves, None)
-        if leaf is None and not self.heads.any:
-            return
         yield from self.heads.reached(0, merkle.EMPTY)
+        if leaf is None and not self.heads.any:
+            yield from self.heads.end(0)
+            return
         for entry in self._tx.logged():
             progress(1)
             while leaf is not None and leaf[1] < entry.gid:

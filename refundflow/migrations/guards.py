@@ -99,13 +99,16 @@ def assert_guards(connection: Connection) -> None:
 
 
 def privileges_beyond(connection: Connection) -> tuple[str, ...]:
-    """Name what the present role of PostgreSQL may do to entries beyond reading and adding them.
+    """Name what the present role of PostgreSQL may do to entries and the log beyond reading and adding to them.
 
     Whoever owns the table may do all; a service should run as another role. SQLite knows no roles: nothing is named.
     """
     if connection.dialect.name == "sqlite":
         return ()
-    query = text("SELECT has_table_privilege(current_user, 'transitions', :privilege)")
+    query = text(
+        "SELECT bool_or(has_table_privilege(current_user, name, :privilege))"
+        " FROM unnest(ARRAY['transitions', 'tiles', 'checkpoints']) AS name"
+    )
     beyond = ("UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
     return tuple(name for name in beyond if connection.execute(query, {"privilege": name}).scalar())
 

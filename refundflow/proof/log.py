@@ -1,6 +1,6 @@
 """The log under its newest checkpoint, and the proofs that can be made of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
@@ -71,6 +71,16 @@ class Log:
         if leaf is None or leaf >= self.size:
             raise NotFound(f"leaf of entry {gid} under the checkpoint of size {self.size}")
         return leaf
+
+    def leaves(self) -> Iterator[tuple[int, int]]:
+        """Yield (leaf, number of its entry) of all leaves in log order, in constant memory."""
+        leaf = 0
+        for piece in self._tx.pieces(0):
+            for gid in piece.gids or ():
+                if leaf == self.size:
+                    return
+                yield leaf, gid
+                leaf += 1
 
     def leaf_hash(self, leaf: int) -> bytes:
         """Return the stored hash of a leaf."""

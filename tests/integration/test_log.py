@@ -72,6 +72,7 @@ def test_a_log_goes_on_from_tile_to_tile(signing: Market) -> None:
     with signing.refunds.engine.store.read() as tx:
         log = Log(tx)
         assert [log.leaf_of(entry.gid) for entry in tx.all_entries()] == list(range(log.size))
+        assert list(log.leaves()) == [(leaf, entry.gid) for leaf, entry in enumerate(tx.all_entries())]
         assert log.last_gid == entries(signing)[-1].gid
         for size in sizes:
             earlier = Log(tx, size)

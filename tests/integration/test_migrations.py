@@ -94,12 +94,17 @@ def test_a_schema_without_a_mode_is_not_opened(database_url: str) -> None:
         "DELETE FROM transitions",
         "UPDATE transitions SET event = 'x' WHERE 1 = 0 OR seq = 1",
         "DELETE FROM payouts WHERE number = 'rf1'",
+        "UPDATE tiles SET start = 1",
+        "DELETE FROM tiles WHERE level = 1",
+        "UPDATE checkpoints SET note = ''",
+        "DELETE FROM checkpoints",
     ],
 )
 def test_entries_and_payouts_are_append_only(url: str, statement: str) -> None:
     """The database itself refuses to change or delete an entry, or to delete a payout."""
     with migrations.connect(url, write=True) as connection:
-        connection.execute(text(PAYOUT))
+        for made in (PAYOUT, TILE, CHECKPOINT):
+            connection.execute(text(made))
     with (
         pytest.raises(DBAPIError, match=r"append-only|never deleted"),
         migrations.connect(url, write=True) as connection,
@@ -112,13 +117,28 @@ PAYOUT = """
     VALUES ('o1', 'rf1', 'o1-1-1', 'p', 'fake', 1, 'CNY', 'open', false, 0)"""
 
 
-@pytest.mark.parametrize("table", ["transitions", "payouts"])
+TILE = "INSERT INTO tiles (level, number, start, hashes) VALUES (1, 0, 0, '')"
+CHECKPOINT = "INSERT INTO checkpoints (number, size, root, made_at) VALUES (1, 0, '', '2026-03-02T01:00:00.000000Z')"
+
+
+@pytest.mark.parametrize("table", ["transitions", "payouts", "tiles", "checkpoints"])
 def test_tables_cannot_be_emptied_at_once(postgres_databases: Databases, table: str) -> None:
     """TRUNCATE, which PostgreSQL alone has, is refused too."""
     url = postgres_databases.empty()
     migrations.upgrade(url)
     with pytest.raises(DBAPIError, match="append-only"), migrations.connect(url, write=True) as connection:
         connection.execute(text(f"TRUNCATE {table}"))
+
+
+@pytest.mark.parametrize("table", ["tiles", "checkpoints"])
+def test_what_is_in_the_log_cannot_be_replaced(sqlite_url: str, table: str) -> None:
+    """Neither can a piece of a tile or a checkpoint."""
+    Store.create(sqlite_url, rehearsal=False).close()
+    made = {"tiles": TILE, "checkpoints": CHECKPOINT}[table]
+    with migrations.connect(sqlite_url, write=True) as connection:
+        connection.execute(text(made))
+    with pytest.raises(DBAPIError, match="entry exists"), migrations.connect(sqlite_url, write=True) as connection:
+        connection.execute(text(made.replace("INSERT", "INSERT OR REPLACE")))
 
 
 def test_an_entry_cannot_be_replaced(sqlite_url: str) -> None:
@@ -148,6 +168,8 @@ def test_a_role_that_may_change_entries_is_told_apart(postgres_databases: Databa
     [
         ("DROP TRIGGER transitions_no_update", "DROP TRIGGER transitions_append_only ON transitions"),
         ("DROP TRIGGER transitions_no_replace", "ALTER TABLE transitions DISABLE TRIGGER transitions_append_only"),
+        ("DROP TRIGGER tiles_no_update", "DROP TRIGGER tiles_append_only ON tiles"),
+        ("DROP TRIGGER checkpoints_no_delete", "ALTER TABLE checkpoints DISABLE TRIGGER checkpoints_append_only"),
         ("DROP TRIGGER payouts_no_delete", "ALTER TABLE payouts ENABLE REPLICA TRIGGER payouts_no_delete"),
         (
             "DROP TRIGGER transitions_no_delete;; CREATE TRIGGER transitions_no_delete BEFORE DELETE ON transitions "
@@ -156,7 +178,7 @@ def test_a_role_that_may_change_entries_is_told_apart(postgres_databases: Databa
             "'BEGIN RETURN NULL; END'",
         ),
     ],
-    ids=["dropped", "off", "weakened", "hollow"],
+    ids=["dropped", "off", "tiles", "checkpoints", "weakened", "hollow"],
 )
 def test_a_guard_that_does_not_stand_is_found(url: str, sqlite: str, postgres: str) -> None:
     """A trigger dropped, switched off or made hollow is named, by the check and by the next upgrade."""

@@ -152,3 +152,26 @@ def test_a_folder_that_cannot_be_written_is_told(market: Market, published: Path
 def test_tiles_are_named_as_the_format_says(number: int, name: str) -> None:
     """Three digits to a folder, all but the last marked with an x."""
     assert tile_name(0, number) == name
+
+
+def test_verification_tells_what_is_wrong_with_what_was_published(market: Market, published: Path) -> None:
+    """A checkpoint that is missing there, is another one, or is of another size than its name says."""
+    for _ in range(4):
+        notes(market, 1)
+        market.refunds.checkpoint(at=market.at)
+    first, second, third, last = (item.size for item in market.refunds.checkpoints())
+    assert market.refunds.verify().findings == ()
+    folder = published / "checkpoints"
+    (folder / str(first)).unlink()
+    (folder / str(second)).write_text("rubbish", encoding="utf-8")
+    (folder / str(third)).write_bytes((folder / str(last)).read_bytes())
+    (published / "checkpoint").write_bytes((folder / str(third)).read_bytes())
+    (folder / str(last + 1)).write_bytes((folder / str(last)).read_bytes())
+
+    found = [item.what for item in market.refunds.verify().findings]
+    assert [what for what in found if f"size {first} is not published" in what]
+    assert [what for what in found if f"published checkpoints/{second}: this is no signed note" in what]
+    assert [what for what in found if f"published checkpoints/{third} is a checkpoint of size {last}" in what]
+    assert [what for what in found if "published checkpoint is not the greatest" in what]
+    market.refunds.place = Folder(published / "elsewhere")
+    assert ["nothing is published there" in item.what for item in market.refunds.verify().findings] == [True]

@@ -193,6 +193,23 @@ def rewritten_with_own_key(forger: Forger) -> None:
     _new_log(forger, signed_by=own)
 
 
+def changed_key(forger: Forger) -> None:
+    """Put another key in the place of the registered one, and leave the rest as it is."""
+    other = SigningKey("shop.example/refunds", b"o" * 32)
+    [[body]] = forger.rows("SELECT body FROM transitions WHERE subject = 'keys' AND seq = 1")
+    told = json.loads(bytes(body))
+    [item] = told["patch"].values()
+    _put(forger, "keys", 1, told | {"patch": {other.verifying.id: item | {"vkey": str(other.verifying)}}})
+
+
+def spoilt_key(forger: Forger) -> None:
+    """Write rubbish in the place of the registered key."""
+    [[body]] = forger.rows("SELECT body FROM transitions WHERE subject = 'keys' AND seq = 1")
+    told = json.loads(bytes(body))
+    [(name, item)] = told["patch"].items()
+    _put(forger, "keys", 1, told | {"patch": {name: item | {"vkey": "rubbish"}}})
+
+
 def replaced_checkpoint(forger: Forger) -> None:
     """Put a checkpoint signed by another key of the same name in the place of a true one."""
     other = SigningKey("shop.example/refunds", b"o" * 32)
@@ -247,6 +264,8 @@ HISTORY: Mapping[str, Callable[[Forger], None]] = {
     "an entry rewritten, a new tree, heads unsigned": rewritten_with_log,
     "an entry rewritten, a new tree, heads signed with the stolen key": rewritten_and_signed,
     "an entry rewritten, a new tree, a key of his own registered and used": rewritten_with_own_key,
+    "the registered key replaced by another": changed_key,
+    "the registered key spoilt": spoilt_key,
     "a checkpoint replaced by one of another key": replaced_checkpoint,
     "a checkpoint replaced by an earlier one": earlier_checkpoint,
     "a checkpoint removed, the numbers closed up": without_checkpoint,
