@@ -1,5 +1,6 @@
 """The log on both databases: every settled entry has one leaf for ever, every checkpoint is the root of a prefix."""
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -8,8 +9,7 @@ import psycopg
 import pytest
 
 from refundflow import errors
-from refundflow.proof import Cadence, Log, merkle, opened
-from refundflow.proof.notes import VerifyingKey
+from refundflow.proof import Cadence, Head, Log, SigningKey, VerifyingKey, merkle, opened, read_key, sign_note
 from refundflow.store import TILE_WIDTH, StoredEntry
 from refundflow.values import Checkpoint
 from tests.support.market import CHEN, LI, WU, Market
@@ -235,3 +235,68 @@ def test_the_name_of_a_log_is_chosen_once(signing: Market, tmp_path: Path) -> No
     second = signing.refunds.key_create(actor=CHEN, file=tmp_path / "c.key", at=signing.at)
 
     assert not (tmp_path / "b.key").exists() and second.vkey.startswith("shop.example/refunds+")
+
+
+def found(market: Market, *keys: VerifyingKey, **held: str) -> list[str]:
+    """Return what verification finds for somebody who trusts these keys and holds these checkpoints."""
+    told = market.refunds.verify(checkpoints=held, keys=[str(key) for key in keys])
+    return [item.what for item in told.findings]
+
+
+def test_who_trusts_the_first_key_is_led_to_the_later_ones(signing: Market) -> None:
+    """Through two rotations, by the log alone; who trusts another key is told of every checkpoint."""
+    signing.refunds.checkpoint(at=signing.at)
+    [first] = public(signing)
+    for _ in range(2):
+        signing.refunds.key_rotate(actor=CHEN, at=signing.at)
+        signing.submit()
+        signing.refunds.checkpoint(at=signing.at)
+    held = signing.refunds.checkpoints()[0].note or ""
+
+    assert found(signing) == found(signing, first) == found(signing, first, march=held) == []
+    stranger = SigningKey("shop.example/refunds", b"s" * 32).verifying
+    assert len(found(signing, stranger)) == len(signing.refunds.checkpoints())
+
+
+def test_a_key_that_was_retired_vouches_for_nothing_later(signing: Market) -> None:
+    """A checkpoint over its retirement that it signed all the same is a finding."""
+    refunds = signing.refunds
+    assert refunds.signing_key is not None
+    old = read_key(refunds.signing_key)
+    refunds.key_retire(old.verifying.id, actor=CHEN, at=signing.at)
+    refunds.signing_key = None
+    head = refunds.checkpoint(at=signing.at)
+    note = sign_note(Head(old.name, head.size, bytes.fromhex(head.root)).text, old)
+    with refunds.engine.store.write() as tx:
+        tx.add_checkpoint(head.size, head.root, note, signing.now)
+
+    assert ["no known key has signed it" in what for what in found(signing)] == [True]
+
+
+def test_a_held_checkpoint_of_another_log_is_told(signing: Market) -> None:
+    """Of another name, or with another root: both are said, each with what it means."""
+    refunds = signing.refunds
+    made = refunds.checkpoint(at=signing.at)
+    assert refunds.signing_key is not None
+    key = read_key(refunds.signing_key)
+    other_root = sign_note(Head(key.name, made.size, merkle.EMPTY).text, key)
+    other_log = sign_note(Head("other", made.size, bytes.fromhex(made.root)).text, key)
+
+    assert ["something among the leaves" in what for what in found(signing, march=other_root)] == [True]
+    assert ["is of the log other" in what for what in found(signing, march=other_log)] == [True]
+    with pytest.raises(errors.BadInput, match="march"):
+        found(signing, march="rubbish")
+
+
+def test_many_who_make_checkpoints_at_once_make_one_log(signing: Market) -> None:
+    """Each gets a checkpoint of the one log, whoever numbered the entries."""
+    signing.to("withdrawn")
+    made: list[Checkpoint] = []
+    threads = [threading.Thread(target=lambda: made.append(signing.refunds.checkpoint())) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(made) == 6 and found(signing) == []
+    assert len({item.number for item in signing.refunds.checkpoints()}) == len(signing.refunds.checkpoints())
