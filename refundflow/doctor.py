@@ -14,7 +14,10 @@ import refundflow
 import states
 from refundflow import calendars, migrations, policies
 from refundflow.clock import utc_now
+from refundflow.config import CHECKPOINTS, SIGNING_KEY
 from refundflow.errors import BadInput, NotInitialised, RefundflowError
+from refundflow.proof import read_key
+from refundflow.proof.publish import published_head
 from refundflow.service import Refunds
 from states.chart import disagreements
 from states.policy_values import Policy
@@ -35,10 +38,13 @@ class Diagnosis:
     detail: str
 
 
-def examine(url: str, policy: Policy | None = None) -> Iterator[Diagnosis]:
+def examine(
+    url: str, policy: Policy | None = None, *, signing_key: Path | None = None, checkpoints: str | None = None
+) -> Iterator[Diagnosis]:
     """Look at everything in turn; what cannot be looked at is a failure with its reason, never an error.
 
-    `policy` is the one that new refunds get (default: the packaged one).
+    `policy` is the one that new refunds get (default: the packaged one); `signing_key` and `checkpoints` are the
+    settings of the log.
     """
     yield _looked("package", _package)
     yield _looked("chart", _chart)
@@ -48,6 +54,7 @@ def examine(url: str, policy: Policy | None = None) -> Iterator[Diagnosis]:
     if opened.verdict == "ok":
         yield _looked("guards", lambda: _guards(url))
         yield _looked("privileges", lambda: _privileges(url))
+        yield _looked("log", lambda: _log(url, signing_key, checkpoints))
 
 
 def _looked(what: str, look: Callable[[], tuple[Verdict, str]]) -> Diagnosis:
@@ -151,3 +158,22 @@ def _privileges(url: str) -> tuple[Verdict, str]:
     if beyond:
         return "warning", f"this role may also {', '.join(beyond)} entries: run as one that may not"
     return "ok", "this role may read and add entries, no more"
+
+
+def _log(url: str, signing_key: Path | None, checkpoints: str | None) -> tuple[Verdict, str]:
+    """Look whether checkpoints can be signed and are published."""
+    if signing_key is None:
+        return "ok", f"{SIGNING_KEY} is not set: no checkpoints are made"
+    key = read_key(signing_key).verifying
+    with Refunds.connect(url, signing_key=signing_key, checkpoints=checkpoints) as refunds:
+        register = refunds.keys()
+        if str(key) not in {known.vkey for known in register if known.until is None}:
+            return "failed", f"the key {key.id} is not registered, or was retired: refundflow audit keys create"
+        signed = [item.size for item in refunds.checkpoints(limit=1) if item.note is not None]
+        published = published_head(refunds.place) if refunds.place is not None else None
+    told = f"key {key.id}, newest checkpoint of {signed[0]} entries" if signed else f"key {key.id}, no checkpoint yet"
+    if checkpoints is None:
+        return "warning", f"{told}; {CHECKPOINTS} is not set: none is kept outside of the database"
+    if published is not None and signed and published.size > signed[0]:
+        return "failed", f"{told}, but one of {published.size} was published: an old state was restored"
+    return "ok", f"{told}, published of {published.size}" if published is not None else f"{told}, none published yet"

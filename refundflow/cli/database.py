@@ -38,7 +38,14 @@ def doctor(call: Call) -> None:
     from refundflow.doctor import examine
 
     settings = config.read()
-    found = list(examine(settings.database_url, files.policy(settings.policy)))
+    found = list(
+        examine(
+            settings.database_url,
+            files.policy(settings.policy),
+            signing_key=settings.signing_key,
+            checkpoints=settings.checkpoints,
+        )
+    )
     if call.as_json:
         output.data([document(item) for item in found])
     else:

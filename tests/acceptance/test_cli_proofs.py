@@ -129,3 +129,25 @@ def test_a_check_has_the_documented_keys(signing: Desk) -> None:
     """What a check tells has the documented keys."""
     newest = signing.folder / "log" / "checkpoint"
     same_keys("checked", signing.json(f"audit check {newest} --key {key_of(signing)}"))
+
+
+def test_the_doctor_looks_at_the_log(signing: Desk) -> None:
+    """A key that signs and a folder that has what it should are fine; anything else is told with what to do."""
+
+    def verdict() -> tuple[str, str]:
+        told = json.loads(signing.run("doctor --json").stdout)
+        [found] = [item for item in told if item["what"] == "log"]
+        return found["verdict"], found["detail"]
+
+    assert verdict()[0] == "ok" and "published of" in verdict()[1]
+    newest = signing.folder / "log" / "checkpoint"
+    size = signing.json("audit checkpoints")[-1]["size"]
+    newest.write_text(newest.read_text(encoding="utf-8").replace(f"\n{size}\n", f"\n{size + 9}\n"), encoding="utf-8")
+    assert verdict()[0] == "failed" and "an old state" in verdict()[1]
+    place = signing.env.pop("REFUNDFLOW_CHECKPOINTS")
+    assert verdict()[0] == "warning"
+    signing.env["REFUNDFLOW_CHECKPOINTS"] = place
+    signing.text(f"audit keys retire {signing.json('audit keys list')[0]['id']} {AS}")
+    assert verdict()[0] == "failed" and "retired" in verdict()[1]
+    del signing.env["REFUNDFLOW_SIGNING_KEY"]
+    assert verdict()[0] == "ok"
