@@ -12,7 +12,7 @@ from refundflow import migrations
 
 PAGE = 50_000
 FIRST = 10_000_000  # order numbers of one shop have one length
-_NUMBERS = {
+NUMBERS = {
     "sqlite": (
         "(WITH RECURSIVE up(n) AS (SELECT :first UNION ALL SELECT n + 1 FROM up WHERE n < :last) SELECT n FROM up)"
     ),
@@ -47,7 +47,7 @@ def _clone(connection: Connection, table: str, bounds: Mapping[str, Any], change
     written = {name: copied.format(f"model.{name}") if name in _CLONED else f"model.{name}" for name in columns}
     moment = "CAST(:{0} AS timestamptz)" if connection.dialect.name == "postgresql" else ":{0}"
     written |= {name: moment.format(name) for name in changes}
-    numbers = _NUMBERS[connection.dialect.name]
+    numbers = NUMBERS[connection.dialect.name]
     alias = "numbers(n)" if connection.dialect.name == "postgresql" else "numbers"
     statement = (
         f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(written[name] for name in columns)}"

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from refundflow.dossier import write_dossier
     from refundflow.errors import (
         BadInput,
         Busy,
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from refundflow.gateways import FakeChannel, Gateway
     from refundflow.orders import OrderRow
     from refundflow.service import Refunds
-    from refundflow.values import Attachment
+    from refundflow.values import Attachment, ExportFilters
     from refundflow.worker import Worker
 
 _HOMES = {
@@ -25,6 +26,7 @@ _HOMES = {
     "BadInput": "refundflow.errors",
     "Busy": "refundflow.errors",
     "ChangedMeanwhile": "refundflow.errors",
+    "ExportFilters": "refundflow.values",
     "FakeChannel": "refundflow.gateways",
     "Gateway": "refundflow.gateways",
     "NotFound": "refundflow.errors",
@@ -35,6 +37,7 @@ _HOMES = {
     "Refused": "refundflow.errors",
     "RoleNotAllowed": "refundflow.errors",
     "Worker": "refundflow.worker",
+    "write_dossier": "refundflow.dossier",
 }
 
 __all__ = [
@@ -42,6 +45,7 @@ __all__ = [
     "BadInput",
     "Busy",
     "ChangedMeanwhile",
+    "ExportFilters",
     "FakeChannel",
     "Gateway",
     "NotFound",
@@ -52,6 +56,7 @@ __all__ = [
     "Refused",
     "RoleNotAllowed",
     "Worker",
+    "write_dossier",
 ]
 __version__ = "0.1.0"
 

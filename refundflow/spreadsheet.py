@@ -4,6 +4,8 @@ import re
 
 # Full-width signs begin a formula too, in East Asian settings.
 _FORMULA = re.compile(r"'*\s*[=+\-@＝＋－＠\t\r\n]")
+# What a cell begins with that may have to be marked; any other cell is harmless as it is.
+RISKY = frozenset("'=+-@＝＋－＠") | {chr(code) for code in range(0x3001) if chr(code).isspace()}
 
 
 def harmless(cell: str) -> str:

@@ -46,6 +46,7 @@ class Evidence:
     role: str
     at: datetime
     audience: str
+    commitment: str = ""  # what the chain binds of the content
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -218,6 +219,17 @@ class HistoryEntry:
     repeats: int
     hash: str
     pending: bool = False
+    deadlines: Mapping[str, Json] = field(default_factory=dict)  # what it changed of each; null: ended
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dossier:
+    """A dossier that was written; `entries` counts those of the refund that it shows."""
+
+    refund: str
+    output: str
+    lang: str
+    entries: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -491,6 +503,39 @@ class Numbers:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ExportFilters:
+    """What an export is limited to; nothing given: every entry.
+
+    `recorded_from` ≤ recorded time < `recorded_to` and `since_size` (a size of the log: the entries after it)
+    choose entries. The others choose refunds, each with its whole chain and that of its order line: `states`
+    (leaf or phase) as they stood at the checkpoint, `products`, `agents` who did something on it, the claimed
+    amount in minor units, `refunds` by id.
+    """
+
+    recorded_from: datetime | None = None
+    recorded_to: datetime | None = None
+    states: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
+    min_amount: int | None = None
+    max_amount: int | None = None
+    refunds: tuple[str, ...] = ()
+    since_size: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exported:
+    """What an export wrote: how many entries of the log, which files, and the manifest that binds them."""
+
+    entries: int
+    files: tuple[str, ...]
+    manifest: str
+    size: int  # of the log that it covers
+    signed: bool
+    resumed: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
     """One head of the log: so many leaves and their root; `note` is None where nobody has signed it."""
 
@@ -521,3 +566,27 @@ class Checked:
     first: int | None = None
     subject: str | None = None
     entries: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CaseFile:
+    """Everything that a reader may see of one refund, of one moment: the refund, its line, both histories.
+
+    `stored` counts the entries of the refund's chain, the ones that the reader may not see too, and `head` is the
+    hash of its newest one; the first `covered` of them are under `checkpoint`, the newest of the log. `digests` are
+    the SHA-256 of the contents of evidence by number, nothing once erased.
+    """
+
+    refund: Refund
+    line: OrderLine
+    entries: tuple[HistoryEntry, ...]
+    line_entries: tuple[HistoryEntry, ...]
+    digests: Mapping[int, str]
+    stored: int
+    head: str
+    checkpoint: Checkpoint | None
+    covered: int
+    zone: str
+    made_at: datetime
+    rehearsal: bool
+    for_buyer: bool

@@ -1,13 +1,12 @@
-"""Commands for auditors: export every entry, verify every chain."""
+"""Commands for auditors: replay, and verify every chain."""
 
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from refundflow.cli import files, options, output, proofs
-from refundflow.cli.call import PLAIN, READ, Call, command
+from refundflow.cli import dossier, export, files, output, proofs
+from refundflow.cli.call import PLAIN, Call, command
 from refundflow.cli.progress import counting
 from refundflow.errors import ProofFailed
 from refundflow.render import document, verification_json
@@ -15,40 +14,9 @@ from refundflow.render import document, verification_json
 app = typer.Typer()
 audit_app = typer.Typer(help="Export and verify the audit chains.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit", rich_help_panel="Audit")
+audit_app.add_typer(export.app)
+audit_app.add_typer(dossier.app)
 audit_app.add_typer(proofs.app)
-
-
-@command(audit_app, "refundflow audit export --format jsonl --output entries.jsonl --as auditor:sun", takes=READ)
-def export(
-    call: Call,
-    form: Annotated[Literal["csv", "jsonl"], typer.Option("--format", help="The form of the file.")],
-    path: Annotated[Path, typer.Option("--output", metavar="PATH", help="The file to write.")],
-    as_of: options.AsOf = None,
-    known_at: options.KnownAt = None,
-) -> None:
-    """Export every entry of every chain, or with --as-of every refund and ledger as they were; in constant memory."""
-    if as_of is not None or known_at is not None:
-        _export_as_of(call, form, path, as_of, known_at)
-        return
-    with call.connected() as refunds, counting("exporting entries") as progress:
-        written = refunds.export(format=form, output=str(path), progress=progress, **call.who)
-    if call.as_json:
-        output.data({"entries": written, "format": form, "output": str(path)})
-    else:
-        output.talk(f"{written} entries written to {path}")
-
-
-def _export_as_of(
-    call: Call, form: Literal["csv", "jsonl"], path: Path, as_of: datetime | None, known_at: datetime | None
-) -> None:
-    with call.connected() as refunds, counting("reading entries") as progress:
-        rows = refunds.export_as_of(
-            format=form, output=str(path), as_of=as_of, known_at=known_at, progress=progress, **call.who
-        )
-    if call.as_json:
-        output.data({"rows": rows, "format": form, "output": str(path)})
-    else:
-        output.talk(f"{rows} lines and refunds written to {path}")
 
 
 @command(audit_app, "refundflow audit replay A1001-1-1", takes=PLAIN)

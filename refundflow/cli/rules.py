@@ -1,7 +1,7 @@
 """Commands that show the rules: the chart, the policy, the calendar."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,12 +25,18 @@ PolicyFile = Annotated[
 def chart(
     call: Call,
     diagram: Annotated[bool, typer.Option("--diagram", help="The Mermaid diagram alone.")] = False,
+    form: Annotated[
+        Literal["text", "pnml"], typer.Option("--format", help="As text, or as a Petri net for process miners.")
+    ] = "text",
     policy: PolicyFile = None,
 ) -> None:
     """Show the chart of a refund: the diagram, every move, every deadline and the bounds that they give."""
     from refundflow.render import chart as pages
     from states.refund_v1 import TABLE
 
+    if form == "pnml":
+        output.text(pages.pnml(TABLE))
+        return
     used = files.policy(policy)
     drawn = pages.mermaid(TABLE)
     tables = {

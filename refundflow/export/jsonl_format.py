@@ -4,21 +4,27 @@
 computed again without the database.
 """
 
-import json
-from typing import BinaryIO
+from collections.abc import Iterator
 
-from refundflow.export.rows import Row
+import orjson
+
+from refundflow.export.port import Cursor, Piece, Plain
+from refundflow.export.rows import row_of
+from refundflow.export.source import Entry, Source
 
 
-class JsonLinesWriter:
-    """Writes one object per line, UTF-8, in the order of the columns."""
+class JsonLines(Plain):
+    """One object per line, UTF-8, in the order of the columns; a column without a value is null."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    name, file = "jsonl", "entries.jsonl"
 
-    def write(self, row: Row) -> None:
-        """Add one line; a column without a value is null."""
-        self._file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+    def pieces(self, source: Source, cursor: Cursor) -> Iterator[Piece]:
+        """Yield the lines of page after page."""
+        text = bytearray()  # a thousand separate lines would leave the memory in pieces
 
-    def close(self) -> None:
-        """Do nothing: a line ends itself."""
+        def write(entry: Entry) -> None:
+            text.extend(orjson.dumps(row_of(entry), option=orjson.OPT_APPEND_NEWLINE))
+
+        for written, behind in source.pages(write, cursor):
+            yield Piece(bytes(text), len(written), behind)
+            text.clear()

@@ -9,6 +9,8 @@ from typing import BinaryIO
 
 from refundflow.errors import BadInput, RefundflowError
 
+NEEDED = "needed: the path of a new file, or of a file to be replaced, in a folder that can be written"
+
 
 @contextmanager
 def whole_file(output: str) -> Iterator[BinaryIO]:
@@ -21,12 +23,12 @@ def whole_file(output: str) -> Iterator[BinaryIO]:
         BadInput: the path cannot be written; the message says what is needed.
         RefundflowError: the disk did not take it all.
     """
-    target = _target(output)
+    target = target_of(output)
     temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(8)}.part")
     try:
         file = temporary.open("xb")
     except OSError as problem:
-        raise BadInput(f"{output}: {problem.strerror}; {_NEEDED}", field="output") from problem
+        raise BadInput(f"{output}: {problem.strerror}; {NEEDED}", field="output") from problem
     try:
         with file:
             yield file
@@ -38,27 +40,28 @@ def whole_file(output: str) -> Iterator[BinaryIO]:
     finally:
         with suppress(FileNotFoundError):  # it has taken its place
             temporary.unlink()
-    _keep_name(target.parent)
+    keep_names(target.parent)
 
 
-_NEEDED = "needed: the path of a new file, or of a file to be replaced, in a folder that can be written"
+def target_of(output: str) -> Path:
+    """Follow links to the file itself; devices, pipes and folders are not replaced.
 
-
-def _target(output: str) -> Path:
-    """Follow links to the file itself; devices, pipes and folders are not replaced."""
+    Raises:
+        BadInput: the path names no file, or none that can be replaced.
+    """
     if not output.strip() or "\0" in output:
-        raise BadInput(f"{output!r} names no file; {_NEEDED}", field="output")
+        raise BadInput(f"{output!r} names no file; {NEEDED}", field="output")
     try:
         target = Path(output).resolve()
         if target.exists() and not target.is_file():
-            raise BadInput(f"{output} is no ordinary file; {_NEEDED}", field="output")
+            raise BadInput(f"{output} is no ordinary file; {NEEDED}", field="output")
     except (OSError, RuntimeError) as problem:  # a name too long, links in a circle
-        raise BadInput(f"{output}: {problem}; {_NEEDED}", field="output") from problem
+        raise BadInput(f"{output}: {problem}; {NEEDED}", field="output") from problem
     return target
 
 
-def _keep_name(folder: Path) -> None:
-    """Bring the new name to the disk too."""
+def keep_names(folder: Path) -> None:
+    """Bring new names to the disk too."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

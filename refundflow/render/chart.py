@@ -2,13 +2,14 @@
 
 from typing import NamedTuple
 
+from refundflow.export.pnml import pnml
 from states import clocks, picture
 from states.bounds import bounds as parts
 from states.chart import SITUATIONS, Table
 from states.picture import mermaid
 from states.policy_values import Policy
 
-__all__ = ["BOUNDS", "DEADLINES", "MOVES", "bounds", "deadlines", "mermaid", "moves"]
+__all__ = ["BOUNDS", "DEADLINES", "MOVES", "bounds", "deadlines", "mermaid", "moves", "pnml"]
 
 Rows = list[tuple[str, ...]]
 MOVES = ("event", "from", "to", "guards")

@@ -10,7 +10,7 @@ from states import times
 from states.case import Blocker
 
 Json = Any
-_MOMENTS = ("ended_at", "latest")
+MOMENTS = ("ended_at", "latest")
 
 
 def error_json(error: RefundflowError) -> dict[str, Json]:
@@ -52,6 +52,6 @@ def blocker_words(blocker: Blocker, *, zone: str, currency: str | None = None) -
 def _moments_in(params: Mapping[str, Json], zone: str) -> dict[str, Json]:
     """Write the moments among the parameters in the time zone."""
     return {
-        name: local(times.moment(value), zone) if name in _MOMENTS and isinstance(value, str) else value
+        name: local(times.moment(value), zone) if name in MOMENTS and isinstance(value, str) else value
         for name, value in params.items()
     }

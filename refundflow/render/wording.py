@@ -1,7 +1,10 @@
 """How money, moments and what is left of a deadline are written for people."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from refundflow.messages import Language
 
 # Digits after the point where they are not two: ISO 4217.
 _DIGITS = {
@@ -17,6 +20,17 @@ _DIGITS = {
     "TND": 3,
     "VND": 0,
 }
+# How readers of a language tell a currency; any other is told by its code.
+_SYMBOLS: Mapping[Language, Mapping[str, str]] = {
+    "en": {"CNY": "CN¥", "EUR": "€", "GBP": "£", "HKD": "HK$", "INR": "₹", "JPY": "¥", "KRW": "₩", "USD": "$"},
+    "zh": {"CNY": "¥", "EUR": "€", "GBP": "£", "HKD": "HK$", "INR": "₹", "JPY": "JP¥", "KRW": "₩", "USD": "US$"},
+}
+_UNITS: Mapping[Language, tuple[str, str, str, str]] = {
+    "en": ("d", "h", "min", "s"),
+    "zh": ("天", "小时", "分钟", "秒"),
+}
+_WEEKDAYS = "一二三四五六日"
+_NO_BREAK = "\u00a0"
 _MINUTE = timedelta(minutes=1)
 
 
@@ -26,6 +40,47 @@ def money(minor: int, currency: str) -> str:
     sign = "-" if minor < 0 else ""
     whole, rest = divmod(abs(minor), 10**digits)
     return f"{sign}{whole}.{rest:0{digits}} {currency}" if digits else f"{sign}{whole} {currency}"
+
+
+def amount(minor: int, currency: str, language: Language) -> str:
+    """Write an amount in the reader's convention, e.g. 123456 and CNY as "CN¥1,234.56" or "¥1,234.56"."""
+    digits = _DIGITS.get(currency, 2)
+    whole, rest = divmod(abs(minor), 10**digits)
+    number = f"{whole:,}.{rest:0{digits}}" if digits else f"{whole:,}"
+    symbol = _SYMBOLS[language].get(currency, currency + _NO_BREAK)
+    return f"{'−' if minor < 0 else ''}{symbol}{number}"
+
+
+def moment_words(moment: datetime, zone: str, language: Language) -> str:
+    """Write a moment as prose does, e.g. "Tue 24 Nov 2026, 09:05" or "2026年11月24日（周二）09:05"."""
+    there = moment.astimezone(ZoneInfo(zone))
+    return _at(there, f"{there:%H:%M}", language)
+
+
+def due_words(moment: datetime, zone: str, language: Language) -> str:
+    """Write a due moment as `moment_words`; midnight is 24:00 of the day that it ends."""
+    there = moment.astimezone(ZoneInfo(zone))
+    if there.hour or there.minute or there.second or there.microsecond:
+        return _at(there, f"{there:%H:%M}", language)
+    return _at(there - timedelta(days=1), "24:00", language)
+
+
+def _at(day: datetime, clock: str, language: Language) -> str:
+    if language == "zh":
+        return f"{day.year}年{day.month}月{day.day}日（周{_WEEKDAYS[day.weekday()]}）{clock}"
+    return f"{day:%a} {day.day} {day:%b} {day.year}, {clock}"
+
+
+def span_words(length: timedelta, language: Language) -> str:
+    """Write a length of time by its two largest units, e.g. "1 d 3 h" or "1 天 3 小时"; 0 units are left out."""
+    seconds = int(length.total_seconds())
+    units = _UNITS[language]
+    parts = [(seconds // 86_400, units[0]), (seconds // 3600 % 24, units[1]), (seconds // 60 % 60, units[2])]
+    first = next((index for index, (count, _) in enumerate(parts) if count), None)
+    if first is None:
+        return f"{seconds}{_NO_BREAK}{units[3]}"
+    shown = [(count, unit) for count, unit in parts[first : first + 2] if count]
+    return " ".join(f"{count}{_NO_BREAK}{unit}" for count, unit in shown)
 
 
 def local(moment: datetime, zone: str, now: datetime | None = None) -> str:

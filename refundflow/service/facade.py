@@ -13,15 +13,16 @@ from refundflow.gateways import Gateway
 from refundflow.proof.folder import Folder
 from refundflow.proof.publish import Place
 from refundflow.service.calendar import CalendarWork
+from refundflow.service.case_files import CaseFiles
 from refundflow.service.delivery import Delivery
 from refundflow.service.engine import Engine
+from refundflow.service.exports import Exports
 from refundflow.service.history import HistoryImport
 from refundflow.service.keys import Keys
 from refundflow.service.line_acts import LineActs
 from refundflow.service.numbers import Numbers
 from refundflow.service.payout_acts import PayoutActs
 from refundflow.service.privacy import Privacy
-from refundflow.service.queries import Queries
 from refundflow.service.review_acts import ReviewActs
 from refundflow.service.staff import Staff
 from refundflow.service.work import SystemWork
@@ -33,12 +34,13 @@ class Refunds(
     ReviewActs,
     PayoutActs,
     LineActs,
-    Queries,
+    CaseFiles,
     Staff,
     SystemWork,
     Delivery,
     CalendarWork,
     Numbers,
+    Exports,
     Keys,
     Privacy,
     HistoryImport,

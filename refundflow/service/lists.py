@@ -59,7 +59,7 @@ class Lists(Reading):
         for name, given in (("order", order), ("customer", customer), ("payment", payment)):
             check_reference(name, given)
         check_moment("since", since)
-        leaves = _leaves(state)
+        leaves = leaves_of(state)
         wanted = caller.buyer_seen or customer
 
         def read(tx: Tx) -> values.Page:
@@ -182,7 +182,7 @@ def _place(after: str | None) -> tuple[str, str] | None:
     raise BadInput("`after` is not what a page returned", field="after")
 
 
-def _leaves(state: str | None) -> Sequence[str] | None:
+def leaves_of(state: str | None) -> Sequence[str] | None:
     """Return the leaves of a state or phase by name.
 
     Raises:

@@ -6,15 +6,15 @@ from typing import Literal
 
 from refundflow import audit, values
 from refundflow.errors import BadInput, NotFound
-from refundflow.export import export_as_of, export_entries
+from refundflow.export import export_as_of
 from refundflow.proof import VerifyingKey
 from refundflow.proof.publish import Place
 from refundflow.service import views
-from refundflow.service.callers import parse_caller
+from refundflow.service.callers import Caller, parse_caller
 from refundflow.service.door import one_line
 from refundflow.service.lists import Lists
 from refundflow.service.requests import place_of
-from refundflow.store import Tx
+from refundflow.store import Stored, Tx
 from states import times
 from states.case import Act, Actor, Aggregate, line_subject
 from states.decide import explain, outlook
@@ -95,14 +95,20 @@ class Queries(Lists):
             stored, _ = self._stored(tx, order_id, line, caller, refund_id)
             if "/" not in refund_id and refund_id not in stored.aggregate.refunds:
                 raise NotFound(refund_id)
-            owner = tx.buyer(stored.aggregate.line["buyer"])
-            texts = views.texts_of(self.engine.vault, owner, refund_id, tx.personal(order_id, refund_id))
-            entries = [*tx.entries(refund_id, order_id=order_id), *self._pending(tx, stored, refund_id, at)]
-            buyer_id = self._buyer_of(tx, stored.aggregate)
-            shown = (views.history_entry(entry, texts, caller, buyer_id) for entry in entries)
-            return tuple(entry for entry in shown if entry is not None)
+            return self._entries(tx, stored, refund_id, caller, at)
 
         return self.engine.read(read)
+
+    def _entries(
+        self, tx: Tx, stored: Stored, subject: str, caller: Caller, at: datetime | None
+    ) -> tuple[values.HistoryEntry, ...]:
+        """Return the entries of one chain that the caller may see, with their texts; what is due follows."""
+        order_id, owner = stored.aggregate.line["order_id"], tx.buyer(stored.aggregate.line["buyer"])
+        texts = views.texts_of(self.engine.vault, owner, subject, tx.personal(order_id, subject))
+        entries = [*tx.entries(subject, order_id=order_id), *self._pending(tx, stored, subject, at)]
+        buyer_id = self._buyer_of(tx, stored.aggregate)
+        shown = (views.history_entry(entry, texts, caller, buyer_id) for entry in entries)
+        return tuple(entry for entry in shown if entry is not None)
 
     def explain(
         self, refund_id: str, *, actor: str, at: datetime | None = None, buyer: str | None = None
@@ -164,30 +170,6 @@ class Queries(Lists):
             pro_rata_minor=said.pro_rata,
             currency=aggregate.line["currency"],
         )
-
-    def export(
-        self,
-        *,
-        format: Literal["csv", "jsonl"],
-        output: str,
-        actor: str,
-        progress: Callable[[int], None] | None = None,
-        buyer: str | None = None,
-        at: datetime | None = None,
-    ) -> int:
-        """Write every entry of every chain to a file in one of the formats; return how many.
-
-        The file appears whole or not at all.
-        """
-        caller = parse_caller(actor, buyer)
-        if caller.role == "buyer":
-            raise NotFound("the export")
-
-        def read(tx: Tx) -> int:
-            self._registered(tx, caller)
-            return export_entries(tx, format=format, output=output, progress=progress)
-
-        return self.engine.read(read)
 
     def export_as_of(
         self,

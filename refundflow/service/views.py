@@ -159,6 +159,7 @@ def _evidence(number: int, item: Mapping[str, Any], hidden: bool, people: Mappin
         role=item["role"],
         at=times.moment(item["at"]),
         audience=item["audience"],
+        commitment=item["commit"],
     )
 
 
@@ -283,6 +284,7 @@ def history_entry(
         repeats=body.get("repeats", 0),
         hash=entry.hash,
         pending=not entry.hash,
+        deadlines=deadlines,
     )
 
 

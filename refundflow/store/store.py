@@ -17,6 +17,7 @@ from refundflow.store.connections import Database, Session, database_of
 from refundflow.store.effects import Effects
 from refundflow.store.entries import Entries
 from refundflow.store.log import Log
+from refundflow.store.log_pages import LogPages
 from refundflow.store.moves import READ_CLOCK, Moves
 from refundflow.store.news import News
 from refundflow.store.people import People
@@ -35,7 +36,7 @@ WAIT_SECONDS = 10.0
 REHEARSAL_SECRET = hashlib.sha256(b"refundflow rehearsal").digest()
 
 
-class Tx(Moves, Entries, Scans, Queries, Effects, Registers, People, Wiping, Totals, Log):
+class Tx(Moves, Entries, LogPages, Scans, Queries, Effects, Registers, People, Wiping, Totals, Log):
     """One transaction; `now` is asked of the clock that all hosts of a live database share."""
 
     def __init__(self, session: Session) -> None:

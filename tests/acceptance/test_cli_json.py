@@ -15,7 +15,7 @@ from tests.support.past import a_past_case, write_jsonl
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "json"
 # Objects that are keyed by what callers name: ids, codes, events.
-FREE = ("blocked", "chargebacks", "params", "texts", "ledger", "money", "content")
+FREE = ("blocked", "chargebacks", "deadlines", "params", "texts", "ledger", "money", "content")
 
 
 def keys(value: Any, name: str = "") -> Any:
@@ -114,9 +114,37 @@ def test_errors(told: Desk) -> None:
 
 
 def test_an_export_tells_what_it_wrote(told: Desk) -> None:
-    """An export writes every entry, and says how many."""
+    """An export writes every entry, and says how many, where, and what binds them."""
     path = told.folder / "entries.jsonl"
 
     written = told.json(f"audit export --format jsonl --output {path} --as auditor:sun")
 
-    assert written["entries"] == len(path.read_text(encoding="utf-8").splitlines()) > 0
+    assert written["entries"] == written["size"] == len(path.read_text(encoding="utf-8").splitlines()) > 0
+    assert written.keys() == {"entries", "format", "output", "files", "manifest", "size", "signed", "resumed"}
+    assert (written["format"], written["output"], written["files"]) == ("jsonl", str(path), [str(path)])
+    assert (written["manifest"], written["signed"], written["resumed"]) == (f"{path}.manifest", False, False)
+
+
+def test_an_export_takes_its_filters(told: Desk) -> None:
+    """Filters are named in the manifest as they were given."""
+    path = told.folder / "some.jsonl"
+    filters = (
+        "--from 2026-03-01T00:00:00Z --to 2027-01-01T00:00:00Z --since-size 0 --state withdrawn --product game_card"
+        " --agent li --min-amount 1 --max-amount 9 --refund A1-1-1 --refund A2-1-1"
+    )
+
+    written = told.json(f"audit export --format jsonl --output {path} {filters} --as auditor:sun")
+
+    assert written["entries"] == 0
+    assert json.loads(Path(written["manifest"]).read_text(encoding="utf-8"))["filters"] == {
+        "from": "2026-03-01T00:00:00.000000Z", "to": "2027-01-01T00:00:00.000000Z", "since_size": 0,
+        "state": ["withdrawn"], "product": ["game_card"], "agent": ["li"], "min_amount": 1, "max_amount": 9,
+        "refund": ["A1-1-1", "A2-1-1"],
+    }  # fmt: skip
+
+
+def test_the_chart_is_a_petri_net_too(told: Desk) -> None:
+    """`chart --format pnml` prints what a folder export has as chart.pnml."""
+    told.run(f"audit export --format jsonl --format xes --output {told.folder}/all/ --as auditor:sun")
+
+    assert told.text("chart --format pnml") == (told.folder / "all" / "chart.pnml").read_text(encoding="utf-8")

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from refundflow.render import due, left, local, money, span
+from refundflow.messages import Language
+from refundflow.render import amount, due, due_words, left, local, moment_words, money, span, span_words
 
 NOW = datetime(2026, 11, 22, 13, 0, tzinfo=UTC)  # Sunday 21:00 in Shanghai
 
@@ -60,3 +61,43 @@ def test_at_the_due_moment_it_is_late() -> None:
     """An act is in time strictly before the due moment: at it, nothing is left."""
     assert left(NOW, NOW) == "under 1 min late"
     assert left(NOW, NOW - timedelta(microseconds=1)) == "under 1 min left"
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "language", "written"),
+    [
+        (123456, "CNY", "en", "CN¥1,234.56"),
+        (123456, "CNY", "zh", "¥1,234.56"),
+        (-5, "USD", "en", "−$0.05"),
+        (1200, "JPY", "zh", "JP¥1,200"),
+        (1234567, "KWD", "en", "KWD\u00a01,234.567"),
+    ],
+)
+def test_an_amount_is_written_as_its_reader_does(minor: int, currency: str, language: Language, written: str) -> None:
+    """Symbol, thousands and digits are those of the reader's language and of the currency."""
+    assert amount(minor, currency, language) == written
+
+
+def test_a_due_moment_at_midnight_is_the_end_of_its_day() -> None:
+    """The 00:00 of a Tuesday, as the end of a deadline, is Monday 24:00; as a moment it is Tuesday."""
+    midnight = datetime(2026, 11, 23, 16, 0, tzinfo=UTC)
+
+    assert due_words(midnight, "Asia/Shanghai", "en") == "Mon 23 Nov 2026, 24:00"
+    assert due_words(midnight, "Asia/Shanghai", "zh") == "2026年11月23日（周一）24:00"
+    assert moment_words(midnight, "Asia/Shanghai", "en") == "Tue 24 Nov 2026, 00:00"
+    assert due_words(NOW, "Asia/Shanghai", "zh") == "2026年11月22日（周日）21:00"
+
+
+@pytest.mark.parametrize(
+    ("length", "english", "chinese"),
+    [
+        (timedelta(days=1, hours=3, minutes=9), "1 d 3 h", "1 天 3 小时"),
+        (timedelta(days=2), "2 d", "2 天"),
+        (timedelta(hours=5, minutes=20), "5 h 20 min", "5 小时 20 分钟"),
+        (timedelta(seconds=12), "12 s", "12 秒"),
+    ],
+)
+def test_a_span_is_said_in_the_language(length: timedelta, english: str, chinese: str) -> None:
+    """A length of time is said by its two largest units."""
+    assert span_words(length, "en").replace("\u00a0", " ") == english
+    assert span_words(length, "zh").replace("\u00a0", " ") == chinese

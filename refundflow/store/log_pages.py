@@ -1,0 +1,106 @@
+"""Pages of the log and of whole orders up to a number: what exports read, in constant memory."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import BigInteger, Integer, LargeBinary, bindparam, case, cast, null, select, tuple_
+
+from refundflow.store.connections import Session
+from refundflow.tables import Transition, table_of
+
+_LOG = table_of(Transition)
+_UNTIL = bindparam("until", type_=BigInteger())
+_PAGE = bindparam("page", type_=Integer())
+_ENTRY = (_LOG.c.gid, _LOG.c.order_id, _LOG.c.subject, _LOG.c.seq, _LOG.c.body, _LOG.c.hash)
+_PLACE = tuple_(_LOG.c.order_id, _LOG.c.subject, _LOG.c.seq)
+_BEHIND = tuple_(bindparam("order_id"), bindparam("subject"), bindparam("seq", type_=BigInteger()))
+
+READ_PAGE = (
+    select(*_ENTRY)
+    .where(_LOG.c.gid > bindparam("after", type_=BigInteger()), _LOG.c.gid <= _UNTIL)
+    .order_by(_LOG.c.gid)
+    .limit(_PAGE)
+)
+READ_BY_PLACE = select(*_ENTRY).where(_BEHIND < _PLACE, _LOG.c.gid <= _UNTIL).order_by(*_PLACE.clauses).limit(_PAGE)
+# With the bodies only of those entries that say what a refund or a line began as.
+_BEGINNING = case(
+    (_LOG.c.event.in_(("submit", "registered", "imported")), _LOG.c.body), else_=cast(null(), LargeBinary)
+)
+_FACTS = (
+    _LOG.c.order_id,
+    _LOG.c.subject,
+    _LOG.c.kind,
+    _LOG.c.event,
+    _LOG.c.after,
+    _LOG.c.actor_role,
+    _LOG.c.actor_name,
+)
+FIND_NUMBER = select(_LOG.c.gid).order_by(_LOG.c.gid).offset(bindparam("skipped", type_=BigInteger())).limit(1)
+
+READ_BODIES = (
+    select(_LOG.c.body)
+    .where(
+        _LOG.c.order_id == bindparam("order_id"), _LOG.c.subject == bindparam("subject"),
+        _LOG.c.seq <= bindparam("upto", type_=BigInteger()),
+    )
+    .order_by(_LOG.c.seq)
+)  # fmt: skip
+
+
+class LogEntry(NamedTuple):
+    """One entry as exports read it: where it stands, its exact bytes, and the stored hash."""
+
+    gid: int
+    order_id: str
+    subject: str
+    seq: int
+    body: bytes
+    hash: str
+
+
+class EntryFacts(NamedTuple):
+    """What filters ask of one entry; `body` only of those that open a refund or a line."""
+
+    order_id: str
+    subject: str
+    kind: str
+    event: str
+    after: str | None
+    actor_role: str
+    actor_name: str
+    body: bytes | None
+
+
+class LogPages:
+    """Reading the log onward, page by page; what lies up to `until` must have settled."""
+
+    session: Session
+
+    def log_page(self, *, after: int, until: int, page: int) -> list[LogEntry]:
+        """Return the next entries behind the number `after`, in log order."""
+        return list(map(LogEntry._make, self.session.binary_rows(READ_PAGE, after=after, until=until, page=page)))
+
+    def place_page(self, place: tuple[str, str, int], *, until: int, page: int) -> list[LogEntry]:
+        """Return the next entries behind a place, by order id, subject and seq."""
+        order_id, subject, seq = place
+        asked: dict[str, Any] = {"order_id": order_id, "subject": subject, "seq": seq, "until": until, "page": page}
+        return list(map(LogEntry._make, self.session.binary_rows(READ_BY_PLACE, **asked)))
+
+    def bodies(self, order_id: str, subject: str, *, upto: int) -> list[bytes]:
+        """Return the bodies of a chain in order, up to the entry `upto`."""
+        rows = self.session.binary_rows(READ_BODIES, order_id=order_id, subject=subject, upto=upto)
+        return [row[0] for row in rows]
+
+    def order_facts(self, order_ids: Sequence[str], *, until: int) -> list[EntryFacts]:
+        """Return what filters ask of every entry of some orders, chain by chain in order."""
+        asked = (
+            select(*_FACTS, _BEGINNING)
+            .where(_LOG.c.order_id.in_(order_ids), _LOG.c.gid <= until)
+            .order_by(_LOG.c.order_id, _LOG.c.subject, _LOG.c.seq)
+        )
+        return [EntryFacts(*row) for row in self.session.ask(asked)]
+
+    def number_at(self, position: int) -> int | None:
+        """Return the number of the entry at a position of the log, 0-based; None behind the end."""
+        row = self.session.one(FIND_NUMBER, skipped=position)
+        return int(row[0]) if row else None
