@@ -254,6 +254,7 @@ LABELS: Mapping[str, Sentence] = {
     "p_currency": S("currency", "币种"),
     "p_days": S("days", "天数"),
     "p_deadline": S("deadline", "期限"),
+    "p_entry": S("entry of the register", "登记记录"),
     "p_event": S("event", "事件"),
     "p_evidence": S("evidence", "证据"),
     "p_flag": S("flag", "标记"),

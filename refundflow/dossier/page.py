@@ -70,9 +70,8 @@ def _header(reader: Reader, file: CaseFile) -> Markup:
     )
     notes: list[Child] = [reader.rich("made", time=reader.moment(file.made_at), zone=file.zone)]
     notes.append(reader.label("for_buyer" if file.for_buyer else "for_staff"))
-    case = next((entry.params.get("case", "") for entry in file.entries if entry.kind == "imported"), None)
-    if case is not None:
-        notes.append(reader.rich("imported_note", case=said(str(case))))
+    if refund.imported is not None:
+        notes.append(reader.rich("imported_note", case=said(refund.imported.case)))
     if refund.buyer_id is None:
         notes.append(reader.label("erased_note"))
     return tag(

@@ -72,7 +72,9 @@ class Reader:
         return ("、" if self.language == "zh" else ", ").join(items)
 
     def coded(self, known: Mapping[str, Sentence], value: object) -> Markup:
-        """Say a code in words with the code itself beside it."""
+        """Say a code in words with the code itself beside it; what is none of the list stands alone."""
+        if value not in known:
+            return said(str(value))
         return join([self.word(known, value), " ", tag("small", code(value))])
 
     # money and time

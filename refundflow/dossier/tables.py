@@ -9,7 +9,8 @@ from refundflow.dossier.parts import badge, facts, nothing, outcome, section, ta
 from refundflow.dossier.reader import Reader, capital
 from refundflow.dossier.terms import Term
 from refundflow.dossier.timeline import entries
-from refundflow.values import Attempt, CaseFile, Evidence, Offer
+from refundflow.values import Attempt, CaseFile, Evidence, Offer, Refund
+from states.chart import phase_of
 
 _LEDGER = ("captured", "reserved", "in_flight", "settled", "charged_back", "excess", "left")
 _REFUND = ("claimed", "approved", "reserved", "in_flight", "settled")
@@ -46,7 +47,7 @@ def evidence(reader: Reader, file: CaseFile) -> Markup:
     rows = [_piece(reader, item, file) for item in refund.evidence]
     notes: list[Child] = []
     for key, groups in (("asked", [(kind,) for kind in refund.requested_evidence]),
-                        ("missing", refund.missing_evidence)):  # fmt: skip
+                        ("missing", _missing(refund))):  # fmt: skip
         if groups:
             kinds = reader.listed(
                 reader.label("or").join(reader.word(words.EVIDENCE, kind) for kind in group) for group in groups
@@ -54,6 +55,12 @@ def evidence(reader: Reader, file: CaseFile) -> Markup:
             notes.append(tag("p", reader.label(key, kinds=kinds)))
     found = table(reader.label("t_evidence"), columns, rows) if rows else nothing(reader)
     return section(reader, "evidence", found, notes)
+
+
+def _missing(refund: Refund) -> tuple[tuple[str, ...], ...]:
+    """Return what was needed and did not come, while that counts or counted: not once the claim was approved."""
+    counts = phase_of(refund.state) not in ("approved", "paid_out", "withdrawn") and refund.imported is None
+    return refund.missing_evidence if counts else ()
 
 
 def _piece(reader: Reader, item: Evidence, file: CaseFile) -> Sequence[Child]:
