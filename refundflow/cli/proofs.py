@@ -54,7 +54,7 @@ def prove(
     place: Annotated[
         str,
         typer.Argument(
-            metavar="ID[:SEQ]", help="A refund, an order line (A1001/1) or a register (staff, calendar, keys)."
+            metavar="ID[:SEQ]", help="A refund, an order line (A1001/1) or a register (staff, calendar, keys, privacy)."
         ),
     ],
     path: Output = None,

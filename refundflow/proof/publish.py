@@ -66,7 +66,9 @@ def publish(tx: Tx, place: Place) -> int:
     if last is None and newest is not None and known is not None and newest.number == known.number:
         last = newest
     if last is not None and last.note is not None:
-        place.replace(NEWEST, last.note.encode())
+        meanwhile = published_head(place)  # somebody else may have come further
+        if meanwhile is None or meanwhile.size <= last.size:
+            place.replace(NEWEST, last.note.encode())
     return done
 
 

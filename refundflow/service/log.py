@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from refundflow import proof, values
 from refundflow.errors import NotFound
@@ -13,8 +13,9 @@ from refundflow.service.reading import Reading
 from refundflow.service.requests import place_of
 from refundflow.service.work import never
 from refundflow.store import REGISTER_ORDER, StoredCheckpoint, Tx
+from refundflow.store.entries import Register
 
-REGISTERS = ("staff", "calendar", "keys")
+REGISTERS = get_args(Register)
 
 
 class LogWork(Reading):
