@@ -4,9 +4,7 @@ A forged history is consistent: numbers, links, hashes, tree and signatures are 
 """
 
 import json
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,12 +12,9 @@ from typing import Any
 import pytest
 
 from refundflow import verifier
-from refundflow.service import Refunds
 from states import times
-from tests.integration.test_demo import played
-from tests.support.databases import Databases
 from tests.support.market import BUYER, CHEN, LI, QIAN, SHOP, ZHAO, Market
-from tests.support.packages import Log, Signer, log_of
+from tests.support.packages import Log, log_of
 
 Json = Any
 LARGE = 150_000
@@ -132,7 +127,12 @@ def one_person_alone(market: Market) -> tuple[str, Callable[[Log], Log]]:
     def forge(log: Log) -> Log:
         first = seq_of(log, refund, "approve")
         log.rows = [row for row in log.rows if (row["subject"], row["seq"]) != (refund, first)]
-        return log.change(refund, first + 1, lambda body: (body["patch"].pop("firsts"), put("patch/decided", {"review": ["zhao"]})(body)))  # type: ignore[func-returns-value]  # fmt: skip
+
+        def change(body: dict[str, Json]) -> None:
+            del body["patch"]["firsts"]
+            body["patch"]["decided"] = {"review": ["zhao"]}
+
+        return log.change(refund, first + 1, change)
 
     return "TWO_PERSONS", forge
 
@@ -298,7 +298,8 @@ def wrong_working_day(market: Market) -> tuple[str, Callable[[Log], Log]]:
 def clock_not_stopped(market: Market) -> tuple[str, Callable[[Log], Log]]:
     """Working days that went on while the buyer was asked."""
     refund = market.to("awaiting_evidence")
-    return "DEADLINE", lambda log: log.change(refund, seq_of(log, refund, "request_evidence"), put("patch/left", {"review": 0}))  # fmt: skip
+    change = put("patch/left", {"review": 0})
+    return "DEADLINE", lambda log: log.change(refund, seq_of(log, refund, "request_evidence"), change)
 
 
 def too_long_extension(market: Market) -> tuple[str, Callable[[Log], Log]]:
@@ -321,7 +322,11 @@ def back_dated(market: Market) -> tuple[str, Callable[[Log], Log]]:
     market.later(hours=3)
     market.submit()
     market.act(refund, "note", LI, message="As promised.")
-    return "BACK_DATED", lambda log: log.change(refund, seq_of(log, refund, "note"), lambda body: moved(body, timedelta(hours=-2)))  # fmt: skip
+
+    def change(body: dict[str, Json]) -> None:
+        moved(body, timedelta(hours=-2))
+
+    return "BACK_DATED", lambda log: log.change(refund, seq_of(log, refund, "note"), change)
 
 
 def effective_before_recorded(market: Market) -> tuple[str, Callable[[Log], Log]]:

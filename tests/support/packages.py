@@ -14,7 +14,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from refundflow.export.rows import rows_of
+from refundflow.export.rows import LEDGER, rows_of
 from refundflow.service import Refunds
 from states import clocks
 from states.refund_v1 import TABLE
@@ -175,14 +175,16 @@ class Log:
 
 def columns(body: Mapping[str, Json]) -> dict[str, Json]:
     """Return the columns of a row that repeat its body."""
-    names = ("subject", "seq", "kind", "event", "from", "to", "effective_at", "recorded_at", "params", "texts", "policy",
-             "chart", "calendar", "prev")  # fmt: skip
+    names = (
+        "subject", "seq", "kind", "event", "from", "to", "effective_at", "recorded_at", "params", "texts", "policy",
+        "chart", "calendar", "prev",
+    )  # fmt: skip
     optional = ("occurred_at", "key", "request", "correlation", "cause")
     return {
         **{name: body[name] for name in names}, **{name: body.get(name) for name in optional},
         "actor_role": body["actor"]["role"], "actor_name": body["actor"]["name"],
         "reason": body["params"].get("reason"), "blockers": body.get("blockers", []), "repeats": body.get("repeats", 0),
-        **{name: body["ledger"].get(name, 0) for name in ("reserved", "in_flight", "settled", "charged_back", "excess")},
+        **{name: body["ledger"].get(name, 0) for name in LEDGER},
     }  # fmt: skip
 
 
