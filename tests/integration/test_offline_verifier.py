@@ -154,7 +154,12 @@ def finance_alone(market: Market) -> tuple[str, Callable[[Log], Log]]:
     """A payment told by finance, and both are one person."""
     refund = market.to("approved.paying")
     attempt = market.get(refund).attempts[0]
-    told = {"number": attempt.number, "amount": attempt.amount_minor, "currency": "CNY", "proof": "slip-1"}
+    told: dict[str, Any] = {
+        "number": attempt.number,
+        "amount": attempt.amount_minor,
+        "currency": "CNY",
+        "proof": "slip-1",
+    }
     market.act(refund, "payout_settled", QIAN, **told)
     market.act(refund, "payout_settled", SUN, **told)
     return "TWO_PERSONS", lambda log: log.change(refund, seq_of(log, refund, "payout_settled", 2), by("qian"))
@@ -229,7 +234,12 @@ def paid_twice(market: Market) -> tuple[str, Callable[[Log], Log]]:
     """One number is told as paid twice."""
     refund = market.to("paid_out.settled")
     attempt = market.get(refund).attempts[0]
-    told = {"number": attempt.number, "amount": attempt.amount_minor, "currency": "CNY", "proof": "slip-2"}
+    told: dict[str, Any] = {
+        "number": attempt.number,
+        "amount": attempt.amount_minor,
+        "currency": "CNY",
+        "proof": "slip-2",
+    }
     market.act(refund, "note", LI, message="Paid once.")
 
     def forge(log: Log) -> Log:
@@ -371,7 +381,7 @@ def approved_under_chargeback(market: Market) -> tuple[str, Callable[[Log], Log]
     """An approval while the buyer's bank takes the money back."""
     refund = market.to("under_review.reviewing", amount=1_000)
     order = market.get(refund).order_id
-    told = {"chargeback": "c1", "amount": 1_000, "at": market.now}
+    told: dict[str, Any] = {"chargeback": "c1", "amount": 1_000, "at": market.now}
     market.refunds.chargeback_opened(order, actor=QIAN, **told)
     market.refunds.chargeback_closed(order, actor=QIAN, outcome="won", **told)
     market.act(refund, "approve", LI)
