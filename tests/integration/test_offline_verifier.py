@@ -4,7 +4,9 @@ A forged history is consistent: numbers, links, hashes, tree and signatures are 
 """
 
 import json
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,13 @@ from typing import Any
 import pytest
 
 from refundflow import verifier
+from refundflow.service import Refunds
+from refundflow.values import ExportFilters
 from states import times
-from tests.support.market import BUYER, CHEN, LI, QIAN, SHOP, ZHAO, Market
-from tests.support.packages import Log, log_of
+from tests.integration.test_demo import prepare
+from tests.support.databases import Databases
+from tests.support.market import BUYER, CHEN, LI, QIAN, SHOP, WAY, WU, ZHAO, Market, prepare_rehearsal
+from tests.support.packages import Log, chart, log_of
 
 Json = Any
 LARGE = 150_000
@@ -445,3 +451,114 @@ def test_a_whole_history_forged_with_the_right_key_is_found(
 
     assert code in {finding.code for finding in found}, [str(finding) for finding in found]
     assert not {"HASH", "CHAIN", "ROOT", "SIGNATURE", "COLUMN", "FILE"} & {finding.code for finding in found}
+
+
+# true exports
+
+
+def vkey_of(refunds: Refunds) -> str:
+    """Return the key that signs now."""
+    return refunds.keys()[-1].vkey
+
+
+@pytest.fixture
+def signed(databases: Databases, tmp_path: Path) -> Iterator[Market]:
+    """Open a rehearsal that signs, with refunds in every state."""
+    market = Market(databases.copy_of("rehearsal", prepare_rehearsal), signing_key=tmp_path / "key")
+    market.refunds.key_create(actor=CHEN, at=market.now)
+    for state in WAY:
+        market.to(state)
+        market.later(hours=1)
+    yield market
+    market.close()
+
+
+def test_a_signed_export_of_every_form_is_silent(signed: Market, tmp_path: Path) -> None:
+    """A folder with all forms, and a file by itself, verify with nothing but the public key."""
+    for forms, path in ((["csv", "xes", "ocel"], f"{tmp_path}/all/"), (["jsonl"], f"{tmp_path}/one.jsonl")):
+        signed.refunds.export(format=forms, output=path, actor=WU)
+
+        report = verifier.verify(Path(path), [vkey_of(signed.refunds)])
+
+        assert report.findings == [] and report.limits == []
+
+
+@pytest.mark.parametrize(
+    "chosen", [{"states": ("rejected",)}, {"since_size": 30}, {"refunds": ("A3-1-1",)}, {"products": ("membership",)}]
+)
+def test_a_filtered_export_is_silent_and_says_what_it_cannot_show(
+    chosen: dict[str, Any], signed: Market, tmp_path: Path
+) -> None:
+    """What a filter leaves out is bound by the hashes of the tree; what needs all of a line is named, not judged."""
+    path = tmp_path / "some.jsonl"
+    signed.refunds.export(format="jsonl", output=str(path), actor=WU, filters=ExportFilters(**chosen))
+
+    report = verifier.verify(path, [vkey_of(signed.refunds)])
+
+    assert report.findings == [] and any("filtered" in limit for limit in report.limits)
+
+
+def test_the_demo_is_silent(databases: Databases, tmp_path: Path) -> None:
+    """Every event, lapse and branch of a month is judged without a false alarm."""
+    with Refunds.connect(databases.copy_of("demo", prepare)) as refunds:
+        assert findings(log_of(refunds), tmp_path) == []
+
+
+def test_a_live_database_is_silent_and_an_unregistered_hand_is_found(live: Market, tmp_path: Path) -> None:
+    """In a live database staff acts only while it is registered in its role."""
+    refund = live.to("under_review.reviewing")
+    live.act(refund, "approve", LI)
+    log = log_of(live.refunds)
+    assert findings(log, tmp_path) == []
+
+    log.change(refund, seq_of(log, refund, "approve"), by("nobody")).sealed()
+
+    assert "ROLE" in {finding.code for finding in findings(log, tmp_path)}
+
+
+def test_rules_that_were_exchanged_are_found(market: Market, tmp_path: Path) -> None:
+    """A policy, a calendar or a chart that is not what its version names is no rule to judge by."""
+    market.to("awaiting_evidence")
+    log = log_of(market.refunds)
+    version, text = next(iter(log.policies.items()))
+    policy = {version: text.replace('"evidence_hours":48', '"evidence_hours":47')}
+    calendar = json.loads(log.calendars[0]["content"])
+    days = json.dumps({**calendar, "holidays": calendar["holidays"][1:]})
+    moves = chart()
+    moves["rows"] = [*moves["rows"], {"event": "approve", "from": "submitted", "to": "approved.payable", "guards": []}]
+
+    for code, change in (
+        ("POLICY", {"policies": policy}),
+        ("CALENDAR", {"calendars": [log.calendars[0] | {"content": days}]}),
+        ("CHART", {"charts": {"refund/1": moves}}),
+    ):
+        assert code in {finding.code for finding in findings(log, tmp_path, **change)}
+
+
+def test_the_verifier_needs_nothing_but_its_own_file(signed: Market, tmp_path: Path) -> None:
+    """Copied to another place and run by itself it tells what it found, by text, by JSON and by exit status."""
+    copy = tmp_path / "auditor" / "verifier.py"
+    copy.parent.mkdir()
+    copy.write_bytes(Path(verifier.__file__).read_bytes())
+    signed.refunds.export(format="jsonl", output=str(tmp_path / "one.jsonl"), actor=WU)
+    command = [sys.executable, "-I", str(copy), str(tmp_path / "one.jsonl")]
+
+    def run(*more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, *more], capture_output=True, text=True, check=False, cwd=copy.parent)
+
+    key = vkey_of(signed.refunds)
+    assert run("--key", key).returncode == 0
+    assert run().returncode == 2 and "--key" in run().stderr
+    (tmp_path / "one.jsonl").write_bytes((tmp_path / "one.jsonl").read_bytes().replace(b"agent", b"agenT", 1))
+    told = run("--key", key, "--json")
+    assert told.returncode == 8 and json.loads(told.stdout)["findings"][0]["code"] == "FILE"
+
+
+def test_the_verifier_is_small_and_alone() -> None:
+    """One file of at most 900 lines that imports the standard library and `cryptography`, and nothing of ours."""
+    source = Path(verifier.__file__).read_text(encoding="utf-8")
+    named = (line.split()[1] for line in source.splitlines() if line.startswith(("import ", "from ")))
+    imported = {name.partition(".")[0] for name in named}
+
+    assert len(source.splitlines()) <= 900
+    assert imported - set(sys.stdlib_module_names) == {"cryptography"}

@@ -1,6 +1,6 @@
 """Export packages for the offline verifier, made of a real database: files, tree, checkpoint, signed manifest.
 
-Written by the contract of the export alone, so that a test can forge any part of one and sign it rightly.
+The rows are the real export's; the rest is written anew, so that a test can forge any part and sign it rightly.
 """
 
 import base64
@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from refundflow.export.rows import LEDGER, rows_of
+from refundflow.export.rows import LEDGER
 from refundflow.service import Refunds
 from states import clocks
 from states.refund_v1 import TABLE
@@ -189,14 +190,11 @@ def columns(body: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def log_of(refunds: Refunds, signer: Signer | None = None) -> Log:
-    """Read the log of an open database."""
-    with refunds.engine.store.read() as tx:
-        rows = [{"leaf": leaf, **row} for leaf, row in enumerate(rows_of(tx))]
-        policies = tx.policies()
-        kept = tx.calendars()
-    calendars = [
-        {"version": json.loads(text)["version"], "content": text,
-         "imported_at": at.isoformat(timespec="microseconds").replace("+00:00", "Z") if at else None}
-        for at, text in kept
-    ]  # fmt: skip
-    return Log(rows, policies, calendars, refunds.rehearsal, signer or Signer())
+    """Read the log of an open database as it exports it."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "entries.jsonl"
+        refunds.export(format="jsonl", output=str(path), actor="auditor:wu")
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        note = path.with_name("entries.jsonl.manifest").read_text(encoding="utf-8")
+    told = json.loads(note.partition("\n")[0])
+    return Log(rows, told["policies"], told["calendars"], told["rehearsal"], signer or Signer())
