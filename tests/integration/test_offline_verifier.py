@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from refundflow import verifier
+from refundflow.rehearsal import rehearse_file
 from refundflow.service import Refunds
 from refundflow.values import ExportFilters
 from states import times
@@ -562,3 +563,16 @@ def test_the_verifier_is_small_and_alone() -> None:
 
     assert len(source.splitlines()) <= 900
     assert imported - set(sys.stdlib_module_names) == {"cryptography"}
+
+
+@pytest.mark.slow
+def test_a_rehearsal_of_real_complaints_is_silent(shared: Path, sqlite_url: str, tmp_path: Path) -> None:
+    """Thousands of real complaints, played through every deadline, are judged without a false alarm."""
+    rehearse_file(sqlite_url, shared / "data" / "complaints.csv")
+    path = tmp_path / "entries.jsonl"
+    with Refunds.connect(sqlite_url) as refunds:
+        exported = refunds.export(format="jsonl", output=str(path), actor=WU)
+
+    report = verifier.verify(path)
+
+    assert report.findings == [] and report.facts["entries"] == exported.entries > 10_000

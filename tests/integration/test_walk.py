@@ -9,17 +9,20 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from refundflow import values
+from refundflow import values, verifier
 from refundflow.errors import BadInput, Refused
 from states import codes
 from tests.support.databases import Databases
 from tests.support.market import BUYER, LI, SHOP, Market, a_file, prepare_rehearsal, require_ledger
+from tests.support.packages import log_of
 
 EXAMPLES = int(os.environ.get("REFUNDFLOW_WALKS", "6"))
 SHRINK = "REFUNDFLOW_SHRINK" in os.environ  # minutes, on real databases
@@ -204,10 +207,19 @@ class Walk(RuleBasedStateMachine):
             market.refunds.fire(Counter(), at=market.at)
         for subject in ("A1/1", *self._refunds()):
             assert told(self.calm, subject) == told(self.swept, subject)
+        self._verify_offline()
         for market in (self.calm, self.swept):
             market.close()
 
     # how the steps are done
+
+    def _verify_offline(self) -> None:
+        """Let the offline verifier judge both exports: it finds nothing."""
+        with TemporaryDirectory() as folder:
+            for market in (self.calm, self.swept):
+                log = log_of(market.refunds)
+                report = verifier.verify(log.write(Path(folder) / "entries.jsonl"), [log.signer.vkey])
+                assert not report.findings, [str(finding) for finding in report.findings]
 
     def _refunds(self) -> tuple[str, ...]:
         return self.calm.line("A1").refunds
