@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from refundflow.cli import dossier, export, files, output, proofs
-from refundflow.cli.call import PLAIN, Call, command
+from refundflow.cli import dossier, export, files, offline, output, proofs
+from refundflow.cli.call import PLAIN, READ, Call, command
 from refundflow.cli.progress import counting
 from refundflow.errors import ProofFailed
 from refundflow.render import document, verification_json
@@ -17,6 +17,7 @@ app.add_typer(audit_app, name="audit", rich_help_panel="Audit")
 audit_app.add_typer(export.app)
 audit_app.add_typer(dossier.app)
 audit_app.add_typer(proofs.app)
+audit_app.add_typer(offline.app)
 
 
 @command(audit_app, "refundflow audit replay A1001-1-1", takes=PLAIN)
@@ -42,9 +43,15 @@ def replay(
         ])  # fmt: skip
 
 
-@command(audit_app, "refundflow audit verify --checkpoint held-in-march.txt", takes=PLAIN)
+@command(audit_app, 'refundflow audit verify exported/ --key "$(cat log.vkey)"', takes=READ)
 def verify(
     call: Call,
+    path: Annotated[
+        Path | None, typer.Argument(metavar="PATH", help="An export, file or folder: no database is asked.")
+    ] = None,
+    refund: Annotated[
+        str | None, typer.Option("--refund", metavar="ID", help="One refund, with every rule that it went by.")
+    ] = None,
     held: Annotated[
         list[Path] | None,
         typer.Option(
@@ -56,12 +63,18 @@ def verify(
         typer.Option(metavar="VKEY", help="A key that you trust; by default those of the register. May be repeated."),
     ] = None,
 ) -> None:
-    """Verify chains, stored state, and the log with its checkpoints; exit status 8 if anything is wrong.
+    """Verify the database, one refund, or an export alone; exit status 8 if anything is wrong.
 
-    What was published (REFUNDFLOW_CHECKPOINTS) is compared too. Who holds an earlier checkpoint finds what nobody
-    else can: a history that was written anew as a whole.
+    The database: hashes, gaps, and that replay gives what is stored. A refund or an export: that too, the tree, the
+    signatures, and that every move obeyed the rules of its time: legality, deadlines, two persons, amounts.
+    What was published (REFUNDFLOW_CHECKPOINTS) is compared with the database. Who holds an earlier checkpoint finds
+    what nobody else can: a history that was written anew as a whole.
     """
-    known = {str(path): files.text(path) for path in held or ()}
+    known = {str(file): files.text(file) for file in held or ()}
+    if path is not None:
+        return offline.verify_export(call, path, key or (), known)
+    if refund is not None:
+        return offline.verify_refund(call, refund, known)
     with call.connected() as refunds, counting("verifying entries") as progress:
         result = refunds.verify(checkpoints=known, keys=key or (), progress=progress)
     if call.as_json:
@@ -73,3 +86,4 @@ def verify(
         output.record(told)
     if not result.ok:
         raise ProofFailed([f"{item.subject} {item.seq or ''}: {item.what}" for item in result.findings])
+    return None
