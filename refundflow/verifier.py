@@ -2,13 +2,12 @@
 
     python verifier.py EXPORT --key VKEY [--checkpoint FILE]... [--json]
 
-EXPORT is a file with FILE.manifest beside it, or a folder with a manifest; VKEY is the public key of the operator; a
-checkpoint is a note that you kept from an earlier day. Exit status: 0 nothing is wrong, 8 something is (each place is
-named), 2 the export or a key cannot be read. Needed: Python 3.11 and the package `cryptography`.
+EXPORT is a file with FILE.manifest beside it, or a folder; VKEY the operator's public key; a checkpoint a note kept
+from an earlier day. Exit status: 0 nothing is wrong, 8 something is, 2 unreadable. Needed: Python 3.11, `cryptography`.
 
 This is a second writing of the rules: it shares no line with the program that it judges. Not judged, because no entry
-holds it: free texts (only commitments), whether a member of staff is the claimant under another name, the limits of a
-channel over all lines of a payment, when warnings were given, which appeals went first.
+holds it: free texts (only commitments), whether staff is the claimant under another name, the limits of a channel over
+all lines of a payment, when warnings were given, which appeals went first.
 """
 # fmt: off
 
@@ -54,7 +53,6 @@ class Finding(NamedTuple):
     def __str__(self) -> str:
         leaf = "" if self.leaf is None else f" (leaf {self.leaf}, under the checkpoint of size {self.since})"
         return f"{self.code} {self.subject}{f'#{self.seq}' if self.seq else ''}{leaf}: {self.what}"
-
 class Report:
     """What was looked at, what is wrong, and (`limits`) what this export alone cannot show, with what is needed."""
     def __init__(self) -> None:
@@ -72,7 +70,6 @@ class Report:
 
 # --- notes (C2SP signed-note, tlog-checkpoint) ------------------------------------------------------------------------
 Key = tuple[str, bytes, Ed25519PublicKey]  # name, the four bytes that mark its signatures, the key itself
-
 def _key(vkey: str) -> Key:  # of ``name+mark+base64``
     try:
         name, mark, text = vkey.strip().split("+", 2)
@@ -147,7 +144,6 @@ class _Chart:
                     "refund_part": case.offer().get("amount", 1) > 0}
         return next((target for source, name, target, guards in self.rows if (source, name) == (case["state"], event)
                      and all(outcomes[guard.lstrip("!")] is not guard.startswith("!") for guard in guards)), None)
-
 class _Calendar:  # Monday to Friday, less holidays, plus make-up workdays; outside coverage a guess
     def __init__(self, content: Document) -> None:
         self.version: str = content["version"]
@@ -169,7 +165,6 @@ class _Calendar:  # Monday to Friday, less holidays, plus make-up workdays; outs
             guessed = guessed or not self.first <= day <= self.last
             left -= self.worked(day)
         return _later(_end_of(day, zone), how.get("extended", 0), zone), guessed
-
 class _Rulebook:
     def __init__(self, manifest: Document, report: Report) -> None:
         self.charts = {version: _Chart(told) for version, told in manifest["charts"].items()}
@@ -261,6 +256,7 @@ JUDGED = {
     "firsts": "TWO_PERSONS", "decided": "PERSONS", "parties": "PERSONS", "standing": "OFFER", "rounds": "ROUNDS",
     "channel": "PAYOUT", "attempts": "PAYOUT",
 }
+DEADLINE = ("name", "due_at", "rule", "provisional")  # in a column of its own
 ATTEMPT = ("no", "channel", "amount", "currency", "approval", "state", "void")  # and of a payout attempt
 COLUMNS = ("reserved", "in_flight", "settled", "charged_back", "excess")  # of the ledger of an order line
 EMPTY = ("deadlines", "left", "levels", "rounds", "offers", "decided", "firsts", "attempts")  # when it is opened
@@ -487,7 +483,9 @@ def _merge(document: Mapping[str, Json], patch: Mapping[str, Json]) -> Document:
 def _plain(key: str, value: Json) -> Json:  # without what is not judged: the moments of warnings, details of attempts
     if key == "attempts" and value: return {name: [item[part] for part in ATTEMPT] for name, item in value.items()}
     return {name: {**item, "warn_at": None} for name, item in (value or {}).items()} if key == "deadlines" else value
-
+def _safely(problems: Problems) -> Problems:  # what cannot even be judged is wrong too
+    try: yield from problems
+    except (LookupError, TypeError, ValueError, AttributeError) as problem: yield "DOCUMENT", f"not judged: {problem!r}"
 class _People:  # who was registered in which roles when; it binds where the manifest says that it does
     def __init__(self, enforced: bool) -> None:
         self.enforced, self.told = enforced, list[tuple[int, str, str, list[str]]]()  # leaf, recorded, name, roles
@@ -504,33 +502,34 @@ class _Book:
         self.cases, self.ledger = dict[str, _Refund](), dict.fromkeys(COLUMNS, 0)
         self.owed, self.newest, self.known = list[tuple[str, str, Document]](), "", set[Json]()  # owed: has to follow
     def take(self, leaf: int, subject: str, body: Document) -> Problems:  # the next entry
-        own, event, kind = subject == self.subject, body["event"], body["kind"]
+        own, event, follows = subject == self.subject, body["event"], False
         was = _Refund(self.line or {}) if own else self.cases.get(subject, _Refund())
         told = _Refund(_merge(was, body["patch"]) | {"seq": body["seq"], "effective_at": body["effective_at"]})
-        role, name, follows = body["actor"]["role"], body["actor"]["name"], False
         if self.owed:
             chain, owed, params = self.owed.pop(0)
             follows = (chain, owed) == (subject, event) and params.items() <= body["params"].items()
             if not follows:
                 yield "MISSING", f"{owed} of {chain} had to come before it"
                 self.owed.clear()
-        try:
-            yield from self.time(subject, body, was, follows)
-            if kind == "refused":
-                if body["patch"] or body["ledger"] or body["from"] != body["to"] or not body.get("blockers"):
-                    yield "REFUSED", "a refusal changes something, or does not say why"
-            elif role not in WHO.get(event, ()) or not self.people.may(role, name, leaf, body["recorded_at"]):
-                yield "ROLE", f"{role}:{name} may not do this"
-            elif not follows and event in FOLLOWS and self.whole: yield "ILLEGAL_MOVE", "nothing calls for it"
-            elif kind == "imported":  # told by another system: not judged, and never after what was decided here
-                if was and not own and "imported" not in was: yield "ILLEGAL_MOVE", "decided here, and then imported"
-            else: yield from self.fact(body, was, told) if own else self.move(subject, body, was, told)
-        except (LookupError, TypeError, ValueError, AttributeError) as problem:
-            yield "DOCUMENT", f"it cannot be judged: {problem!r}"
+        yield from _safely(self.judge(leaf, subject, body, was, told, follows))
         if own: self.line = told
         else: self.cases[subject] = told
         self.newest = max(self.newest, body["effective_at"])
-        yield from self.balance(body, was, told)
+        yield from _safely(self.balance(body, was, told))
+
+    def judge(self, leaf: int, subject: str, body: Document, was: _Refund, told: _Refund, follows: bool) -> Problems:
+        role, name, own = body["actor"]["role"], body["actor"]["name"], subject == self.subject
+        event, kind = body["event"], body["kind"]
+        yield from self.time(subject, body, was, follows)
+        if kind == "refused":
+            if body["patch"] or body["ledger"] or body["from"] != body["to"] or not body.get("blockers"):
+                yield "REFUSED", "a refusal changes something, or does not say why"
+        elif role not in WHO.get(event, ()) or not self.people.may(role, name, leaf, body["recorded_at"]):
+            yield "ROLE", f"{role}:{name} may not do this"
+        elif not follows and event in FOLLOWS and self.whole: yield "ILLEGAL_MOVE", "nothing calls for it"
+        elif kind == "imported":  # told by another system: not judged, and never after what was decided here
+            if was and not own and "imported" not in was: yield "ILLEGAL_MOVE", "decided here, and then imported"
+        else: yield from self.fact(body, was, told) if own else self.move(subject, body, was, told)
 
     def time(self, subject: str, body: Document, was: _Refund, follows: bool) -> Problems:
         """Judge when it happened: whatever was due goes first, a lapse at its moment, an act at its own."""
@@ -658,7 +657,6 @@ class _Book:
                 yield "LEDGER", f"{right} is more than the {line['captured']} captured, or less than nothing"
         if wrong := [name for name, value in right.items() if self.ledger[name] != value]:
             yield "LEDGER", f"the line has {self.ledger}, and by its refunds it is {right}: {', '.join(wrong)}"
-
 class _Register:  # a chain that belongs to no order: who is staff, which calendars were imported, keys, erasures
     def __init__(self, rules: _Rulebook, people: _People) -> None:
         self.rules, self.people, self.document, self.owed = rules, people, dict[str, Json](), ()
@@ -674,8 +672,7 @@ class _Register:  # a chain that belongs to no order: who is staff, which calend
             if body["patch"].keys() != {p["name"]} or self.document[p["name"]]["roles"] != p["roles"]:
                 yield "DOCUMENT", f"the patch is not what is said of {p['name']}"
             self.people.told.append((leaf, recorded, p["name"], p["roles"] if p["active"] else []))
-        imports = [(at, calendar.version) for at, calendar in self.rules.imports]
-        if subject == "calendar" and (recorded, p["version"]) not in imports:
+        if subject == "calendar" and (recorded, p["version"]) not in [(a, c.version) for a, c in self.rules.imports]:
             yield "CALENDAR", f"the import of {p['version']} is not among the calendars of the manifest"
 
 # --- needs: the events, a code, the words for where it does not hold, the question ------------------------------------
@@ -704,15 +701,14 @@ NEEDS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
     ("approve overturn", "NOT_ELIGIBLE", "usage does not let the whole be paid",
      lambda t: (t.event == "overturn" and "ground" in t.texts) or t.eligible(t.was["reserved"])),
     ("offer", "NOT_ELIGIBLE", "such goods are not accepted", lambda t: not t.amount or t.cell() != "not_accepted"),
-    ("offer counter_offer", "AMOUNT", "nothing is offered, or more than is claimed", lambda t: 0 <= t.amount
-     <= t.was["reserved"] and t.amount + t.p.get("compensation", 0) > 0 <= t.p.get("compensation", 0)),
+    ("offer counter_offer", "AMOUNT", "nothing, or more than claimed, or a second counter", lambda t: 0 <= t.amount
+     <= t.was["reserved"] and t.amount + t.p.get("compensation", 0) > 0 and not t.offer.get("counter")),
     ("offer", "AMOUNT", "the compensation is above the limit", lambda t: t.p.get("compensation", 0)
      <= t.limits["compensation_supervisor" if t.role == "supervisor" else "compensation_agent"]),
     ("offer counter_offer", "AMOUNT", "what is written down is another offer",
      lambda t: t.first or (t.told.offer()["amount"], t.told.offer()["by"]) == (t.amount, t.name)),
     ("offer request_evidence", "ROUNDS", "no round is left", lambda t: all(
         count <= t.policy[f"{name.partition('.')[0]}_rounds"] for name, count in t.case["rounds"].items())),
-    ("counter_offer", "ROUNDS", "it answers a counter-offer", lambda t: t.amount > 0 and not t.offer["counter"]),
     ("accept_offer decline_offer", "OFFER", "it does not stand, or is his own", lambda t: t.offer["by"] != t.name
      and t.p.get("offer") in (None, t.was["standing"]) and t.offer["counter"] != (t.role == "buyer")),
     ("accept_offer", "NOT_ELIGIBLE", "usage does not let it be paid", lambda t: t.role == "buyer" or t.eligible(
@@ -858,15 +854,20 @@ class Verification:
             made = _Register(self.rules, people) if register else _Book(self.rules, people, subject, self.whole)
             for leaf, offset in zip(*self.places[subject], strict=True):
                 file.seek(offset)
-                body = json.loads(json.loads(file.readline())["body"])
+                row = json.loads(file.readline())
+                body = json.loads(row["body"])
                 report.facts["imported"] += body["kind"] == "imported"
                 for code, what in made.take(leaf, body["subject"], body):
                     report.blame(code, what, body["subject"], body["seq"], leaf)
+                stands = getattr(made, "cases", {}).get(body["subject"], {}).get("deadlines", {})  # told in full
+                names = [name for name in body["patch"].get("deadlines") or () if name in stands]
+                told = [{"provisional": False, **stands[name], "name": name} for name in names]
+                if row["deadlines"] != [{part: each[part] for part in DEADLINE} for each in told]:
+                    report.blame("COLUMN", "not what the body says: deadlines", body["subject"], body["seq"], leaf)
             for chain, event, _ in made.owed if self.whole else ():
                 report.blame("MISSING", f"{event} had to follow at the end", chain)
         if self.partial: report.limits.append(f"{len(self.partial)} lines do not begin here: only hashes were judged")
         if not self.whole: report.limits.append("the export is filtered: what an order line covers needs a whole one")
-
 def _book_of(subject: str) -> str:  # the order line of a chain; a register is its own
     return subject if "/" in subject or subject.count("-") < 2 else "/".join(subject.rsplit("-", 2)[:2])
 
@@ -875,7 +876,7 @@ def verify(path: Path, keys: Sequence[str] = (), held: Mapping[str, str] | None 
     """Verify an export; `held` are checkpoints by name. Raises Unreadable: it, a key or a checkpoint cannot be read."""
     try:
         return Verification(Path(path), keys, held or {}, progress).report
-    except (OSError, LookupError, TypeError, ValueError) as problem:
+    except (OSError, LookupError, TypeError, ValueError, AttributeError) as problem:
         raise Unreadable(f"{path}, or a checkpoint, cannot be read: {problem}") from problem
 
 def main(arguments: Sequence[str] | None = None) -> int:
