@@ -58,12 +58,10 @@ class Report:
     def __init__(self) -> None:
         self.findings, self.limits, self.sizes = list[Finding](), list[str](), list[int]()  # sizes: of checkpoints
         self.facts: Document = {"entries": 0, "chains": 0, "imported": 0}
-
     def blame(self, code: str, what: str, subject: str = "log", seq: int = 0, leaf: int | None = None) -> None:
         """Add a finding."""
         since = next((size for size in self.sizes if leaf is not None and size > leaf), None)
         self.findings.append(Finding(code, subject, seq, leaf, since, what))
-
     def as_json(self) -> Document:
         """Return it as JSON values."""
         return {**self.facts, "findings": [item._asdict() for item in self.findings], "limits": self.limits}
@@ -99,31 +97,35 @@ def _checkpoint(text: str) -> tuple[str, int, str]:  # origin, size, root
 class Tree:
     """The log's Merkle tree (RFC 9162), built from the left in the memory of one path; `roots` are those asked for."""
     def __init__(self, sizes: Sequence[int] = ()) -> None:
-        self.size, self._path, self._asked = 0, list[bytes](), frozenset(sizes)
+        self.size, self.path, self.asked = 0, list[bytes](), frozenset(sizes)
         self.roots: dict[int, str] = {0: self.root()}
-
     def add(self, node: bytes, index: int, end: int) -> None:
         """Add the next subtree, number `index` on its level, whose leaves end before `end`."""
-        path = self._path
+        path = self.path
         while index & 1:
             node = sha256(b"\x01" + path.pop() + node).digest()
             index >>= 1
         path.append(node)
         self.size = end
-        if end in self._asked: self.roots[end] = self.root()
-
+        if end in self.asked: self.roots[end] = self.root()
     def root(self) -> str:
         """Return the root over everything added so far, in base64."""
-        root = self._path[-1] if self._path else sha256(b"").digest()
-        for left in reversed(self._path[:-1]): root = sha256(b"\x01" + left + root).digest()
+        root = self.path[-1] if self.path else sha256(b"").digest()
+        for left in reversed(self.path[:-1]): root = sha256(b"\x01" + left + root).digest()
         return base64.b64encode(root).decode()
 
 def bind(body: bytes, subject: str, previous: str, heads: dict[str, str], tree: Tree) -> tuple[str, bool]:
     """Hash an entry's bytes as they stand, into tree and chain; return the hash, and whether the chain holds."""
-    digest = sha256(body)
-    tree.add(sha256(b"\x00" + digest.digest()).digest(), tree.size, tree.size + 1)
+    digest = sha256(body).digest()
+    node, index, path = sha256(b"\x00" + digest).digest(), tree.size, tree.path
+    tree.size = end = index + 1
+    while index & 1:  # as Tree.add does, without a call: this runs once for each entry
+        node = sha256(b"\x01" + path.pop() + node).digest()
+        index >>= 1
+    path.append(node)
+    if end in tree.asked: tree.roots[end] = tree.root()
     holds = heads.get(subject, ZEROS) == previous
-    own = heads[subject] = digest.hexdigest()
+    own = heads[subject] = digest.hex()
     return own, holds
 
 # --- rulebook: what an export carries, each part checked against the digest that its version names --------------------
@@ -155,7 +157,6 @@ class _Calendar:  # Monday to Friday, less holidays, plus make-up workdays; outs
         return day in self.makeup or (day.weekday() < 5 and day not in self.holidays)
     def between(self, after: date, last: date) -> int:  # working days after one day up to and with another
         return sum(self.worked(after + n * DAY) for n in range(1, (last - after).days + 1))
-
     def count(self, how: Document, set_at: str, zone: str) -> tuple[str, bool]:
         """Return 24:00 of the last of so many working days, and whether a day outside coverage was counted."""
         day, left, guessed = _day(how.get("start", set_at), zone), how["days"], False
