@@ -471,7 +471,6 @@ class _Turn:
         self.case |= {"approvals": self.case["approvals"] + 1, "approved": amount} if amount else {"reserved": 0}
     def pay(self, source: str, target: str, amount: int) -> None:  # between reserved, in flight and settled
         self.case |= {source: self.case[source] - amount, target: self.case[target] + amount}
-
 def _terms(params: Document) -> str:
     return sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()
 
