@@ -15,7 +15,7 @@ _PAGES = {
     "policy.md": policy.page,
     "rehearsal.md": rehearsal.page,
 }
-OF_RUNS = ("tampering.md",)  # pages that say what happened in a run; what runs writes them
+OF_RUNS = ("tampering.md", "tampering-export.md")  # pages that say what happened in a run; what runs writes them
 
 
 def pages() -> Mapping[str, str]:

@@ -68,7 +68,7 @@ def _tell(call: Call, report: "Report") -> None:
     if call.as_json:
         output.data({"ok": not report.findings, **report.as_json()})
     else:
-        told = [(name, report.facts[name]) for name in ("origin", "size", "chains", "entries")]
+        told = [(name, report.facts.get(name)) for name in ("origin", "size", "chains", "entries")]
         output.record([*told, ("findings", len(report.findings))])
         for limit in report.limits:
             output.talk(f"not judged: {limit}")

@@ -1,0 +1,65 @@
+"""Verification of exports and single refunds from the command line, and the verifier as a file."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from refundflow import verifier
+from tests.acceptance.desk import Desk
+from tests.acceptance.test_cli_json import same_keys
+
+
+@pytest.fixture
+def exported(desk: Desk) -> Path:
+    """Export a refund that is in review."""
+    desk.text("submit A1 --reason WRONG_FACE_VALUE --as buyer:b-17")
+    desk.text("begin-review A1-1-1 --as agent:li")
+    path = desk.folder / "entries.jsonl"
+    desk.text(f"audit export --format jsonl --output {path} --as auditor:sun")
+    return path
+
+
+def test_an_export_is_verified_without_a_database(desk: Desk, exported: Path) -> None:
+    """The file alone is enough; what is told has documented keys."""
+    desk.env["REFUNDFLOW_DATABASE_URL"] = "sqlite:////nowhere/at/all.db"
+
+    told = desk.json(f"audit verify {exported}")
+
+    same_keys("export_verification", told)
+    assert told["ok"] and told["entries"] == len(exported.read_text(encoding="utf-8").splitlines())
+
+
+def test_a_changed_export_is_found_and_the_place_is_named(desk: Desk, exported: Path) -> None:
+    """Exit status 8, with the code, the chain and entry, the leaf and the checkpoint of every finding."""
+    exported.write_text(exported.read_text(encoding="utf-8").replace('"begin_review"', '"approve"'), encoding="utf-8")
+
+    result = desk.run(f"audit verify {exported}")
+
+    assert result.exit_code == 8
+    assert "COLUMN A1-1-1#2 (leaf" in result.stderr and "under the checkpoint of size" in result.stderr
+
+
+def test_one_refund_is_verified_with_every_rule_that_it_went_by(desk: Desk, exported: Path) -> None:
+    """Its chain and that of its order line are judged, out of the database."""
+    told = desk.json("audit verify --refund A1-1-1 --as auditor:sun")
+
+    assert told["ok"] and told["chains"] == 2
+
+
+def test_what_is_no_export_is_bad_input(desk: Desk) -> None:
+    """A path without a manifest, and a key that is none, are told with what is needed."""
+    assert "manifest" in desk.refused(f"audit verify {desk.folder}/nothing", 2)["message"]
+    assert "verifying key" in desk.refused(f"audit verify {desk.folder} --key nonsense", 2)["message"]
+
+
+def test_the_verifier_is_written_for_the_auditor(desk: Desk, exported: Path) -> None:
+    """What is written is the verifier itself, and it runs by itself."""
+    copy = desk.folder / "verifier.py"
+    desk.text(f"audit verifier -o {copy}")
+
+    ran = subprocess.run([sys.executable, "-I", str(copy), str(exported)], capture_output=True, text=True, check=False)
+
+    assert copy.read_bytes() == Path(verifier.__file__).read_bytes()
+    assert ran.returncode == 0 and "0 findings" in ran.stdout
