@@ -157,8 +157,7 @@ class _Calendar:  # Monday to Friday, less holidays, plus make-up workdays; outs
         return day in self.makeup or (day.weekday() < 5 and day not in self.holidays)
     def between(self, after: date, last: date) -> int:  # working days after one day up to and with another
         return sum(self.worked(after + n * DAY) for n in range(1, (last - after).days + 1))
-    def count(self, how: Document, set_at: str, zone: str) -> tuple[str, bool]:
-        """Return 24:00 of the last of so many working days, and whether a day outside coverage was counted."""
+    def count(self, how: Document, set_at: str, zone: str) -> tuple[str, bool]:  # 24:00 of the last day; guessed?
         day, left, guessed = _day(how.get("start", set_at), zone), how["days"], False
         if how.get("resumed") and left == 0: day, left = day - DAY, 1  # today, or the next one if today is none
         while left > 0:
@@ -201,8 +200,7 @@ def _later(at: str, days: int, zone: str) -> str:  # by civil days, at the same 
     return _text(_moment(at).astimezone(ZoneInfo(zone)) + days * DAY)
 
 # --- the tables -------------------------------------------------------------------------------------------------------
-def _table(text: str) -> dict[str, tuple[str, ...]]:
-    """Read lines of "events: words" as the words of each event."""
+def _table(text: str) -> dict[str, tuple[str, ...]]:  # of lines "events: words", the words of each event
     rows = (line.split(":") for line in text.strip().splitlines())
     return {event: tuple(words.split()) for events, words in rows for event in events.split()}
 
@@ -516,7 +514,6 @@ class _Book:
         else: self.cases[subject] = told
         self.newest = max(self.newest, body["effective_at"])
         yield from _safely(self.balance(body, was, told))
-
     def judge(self, leaf: int, subject: str, body: Document, was: _Refund, told: _Refund, follows: bool) -> Problems:
         role, name, own = body["actor"]["role"], body["actor"]["name"], subject == self.subject
         event, kind = body["event"], body["kind"]
@@ -530,9 +527,7 @@ class _Book:
         elif kind == "imported":  # told by another system: not judged, and never after what was decided here
             if was and not own and "imported" not in was: yield "ILLEGAL_MOVE", "decided here, and then imported"
         else: yield from self.fact(body, was, told) if own else self.move(subject, body, was, told)
-
-    def time(self, subject: str, body: Document, was: _Refund, follows: bool) -> Problems:
-        """Judge when it happened: whatever was due goes first, a lapse at its moment, an act at its own."""
+    def time(self, subject: str, body: Document, was: _Refund, follows: bool) -> Problems:  # what is due goes first
         at, recorded, event, kind = body["effective_at"], body["recorded_at"], body["event"], body["kind"]
         chart, imported, name = self.rules.charts[body["chart"]], kind == "imported", body["params"].get("deadline")
         lapse = kind == "applied" and event in chart.lapses.values()
@@ -555,9 +550,7 @@ class _Book:
         on_time = own_time or at == last or (not self.whole and at >= recorded)
         if not was.get("effective_at", "") <= at <= last or not on_time:
             yield "BACK_DATED", f"it is effective at {at}, recorded at {recorded}, after one effective at {self.newest}"
-
-    def move(self, subject: str, body: Document, was: _Refund, told: _Refund) -> Problems:
-        """Judge a move, or a fact beside the chart, of one refund: to the letter what it leaves behind."""
+    def move(self, subject: str, body: Document, was: _Refund, told: _Refund) -> Problems:  # to the letter
         turn, event = _Turn(self, was, body, told), body["event"]
         first = turn.first
         chart, beside = turn.chart, event not in turn.chart.events or "as" in body["params"]
@@ -592,6 +585,11 @@ class _Book:
             right = case.get(key) if key in JUDGED or not was else was.get(key)
             if _plain(key, right) != _plain(key, told.get(key)):
                 yield JUDGED.get(key, "DOCUMENT"), f"{key} is {told.get(key)}, and must be {right}"
+        stamps = {"seq": turn.seq, "at": turn.at, "by": turn.name, "role": turn.role}
+        for key, part in body["patch"].items():
+            for item in (part, *(part.values() if isinstance(part, dict) else ())):
+                if isinstance(item, dict) and any(item.get(name, stamp) != stamp for name, stamp in stamps.items()):
+                    yield "DOCUMENT", f"{key} names another entry, time or person than its own"
         self.owe(turn, subject, told)
     def owe(self, turn: _Turn, subject: str, told: _Refund) -> None:  # what has to follow in the same transaction
         was, kind, grounds = turn.was, turn.p.get("as"), [] if turn.was else turn.grounds_at_once()
@@ -609,9 +607,7 @@ class _Book:
         more = len(told["evidence"]) > len(was["evidence"])
         self.owed += [(subject, "first_fell", {"event": name}) for name in told["firsts"] if before != after
                       or (name == "payout_settled" and paid) or (name in DECIDING and more)]
-
-    def fact(self, body: Document, was: _Refund, told: _Refund) -> Problems:
-        """Judge a fact of the order line: it changes what it says, and nothing else."""
+    def fact(self, body: Document, was: _Refund, told: _Refund) -> Problems:  # it changes what it says, no more
         event, p, name = body["event"], body["params"], body["actor"]["name"]
         amount, changed = p.get("amount") or 0, {key for key in {*was, *told} if was.get(key) != told.get(key)}
         same = all(told[key] == value for key, value in p.items() if key in changed)
@@ -635,9 +631,7 @@ class _Book:
             low, high = {"stray_payment": (amount, amount), "stray_payment_returned": (-amount, 0)}.get(event, (0, 0))
             fits = fits and low <= delta[0] <= high
         if not fits: yield "DOCUMENT", f"{', '.join(sorted(changed))} changed: that is not what {event} says"
-
-    def balance(self, body: Document, was: _Refund, told: _Refund) -> Problems:
-        """Judge the money after an entry: of the refund, and of the line as the sum of all changes."""
+    def balance(self, body: Document, was: _Refund, told: _Refund) -> Problems:  # of refund and line
         before, columns = dict(self.ledger), COLUMNS[:2] if "state" in told else ()
         self.ledger = {column: value + body["ledger"].get(column, 0) for column, value in before.items()}
         if "state" in told and not 0 <= told["settled"] <= told["approved"] <= told["claimed"]:
@@ -705,8 +699,16 @@ NEEDS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
      <= t.was["reserved"] and t.amount + t.p.get("compensation", 0) > 0 and not t.offer.get("counter")),
     ("offer", "AMOUNT", "the compensation is above the limit", lambda t: t.p.get("compensation", 0)
      <= t.limits["compensation_supervisor" if t.role == "supervisor" else "compensation_agent"]),
-    ("offer counter_offer", "AMOUNT", "what is written down is another offer",
-     lambda t: t.first or (t.told.offer()["amount"], t.told.offer()["by"]) == (t.amount, t.name)),
+    ("offer counter_offer", "AMOUNT", "what is written down is another offer", lambda t: t.first
+     or (t.told.offer()["amount"], t.told.offer()["compensation"]) == (t.amount, t.p.get("compensation") or 0)),
+    ("approve overturn accept_offer", "AMOUNT", "what is written down is another amount",
+     lambda t: t.first or t.told["approved"] == t.told.get("approval", {}).get("amount", 0)),
+    ("auto_reject reject uphold", "DOCUMENT", "other grounds are written down",
+     lambda t: t.told["rejection"]["grounds"] == list(t.p.get("grounds") or ())),
+    ("submit appeal provide_evidence add_evidence", "DOCUMENT", "other files are written down",
+     lambda t: {(item["kind"], item["commit"]) for number, item in t.told["evidence"].items()
+                if number not in t.was.get("evidence", ())}
+     == {(item["kind"], item["commit"]) for item in t.p.get("evidence") or ()}),
     ("offer request_evidence", "ROUNDS", "no round is left", lambda t: all(
         count <= t.policy[f"{name.partition('.')[0]}_rounds"] for name, count in t.case["rounds"].items())),
     ("accept_offer decline_offer", "OFFER", "it does not stand, or is his own", lambda t: t.offer["by"] != t.name
@@ -789,8 +791,7 @@ class Verification:
         if not data: self.report.limits.append("there is no file of JSON Lines, and entries are judged only there")
         return [path for path in data if path.is_file()]
 
-    def _read(self, file: BinaryIO) -> None:
-        """Bind every entry as it stands into chains and tree, and see that each leaf is there once."""
+    def _read(self, file: BinaryIO) -> None:  # every entry, bound as it stands into chains and tree; each leaf once
         manifest, blame, pruned, rest = self.manifest, self.report.blame, list(self.manifest["pruned"]), True
         tree, heads, seqs, newest = Tree([size for _, size, _ in self.held]), dict[str, str](), dict[str, int](), ""
         leaf, first, count, offset = -1, None, 0, 0
@@ -845,8 +846,7 @@ class Verification:
             elif roots[old] == root: same = old
             else: self.report.blame("CHECKPOINT", f"{name}: leaves {same} to {old - 1} were changed since", leaf=same)
 
-    def _judge(self, file: BinaryIO) -> None:
-        """Replay and judge every order line, one after the other; the registers first."""
+    def _judge(self, file: BinaryIO) -> None:  # one order line after the other, replayed; the registers first
         people, report = _People(self.manifest.get("rehearsal") is False), self.report
         people.enforced &= "staff" in self.places and "staff" not in self.partial
         for subject in sorted(self.places.keys() - self.partial, key=lambda name: ("/" in name, name != "staff", name)):
