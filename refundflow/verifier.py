@@ -113,7 +113,6 @@ class Tree:
         root = self.path[-1] if self.path else sha256(b"").digest()
         for left in reversed(self.path[:-1]): root = sha256(b"\x01" + left + root).digest()
         return base64.b64encode(root).decode()
-
 def bind(body: bytes, subject: str, previous: str, heads: dict[str, str], tree: Tree) -> tuple[str, bool]:
     """Hash an entry's bytes as they stand, into tree and chain; return the hash, and whether the chain holds."""
     digest = sha256(body).digest()
@@ -265,7 +264,6 @@ COVERED = "submit approve overturn offer accept_offer dispatch_payout pay_manual
 FOLLOWS = ("auto_reject", "first_fell", "stray_payment", "stray_payment_returned")  # never by themselves
 PROOFS = ("payout_settled", "payout_reversed", "late_reversal")
 PAID = ("settled", "reversed", "stray", "returned")  # a number in one of these never pays again
-LASTING = ("CHANNEL_WINDOW_OVER", "CHANNEL_COUNT_USED", "MANUAL_CHANNEL", "CHANNEL_REFUSES_PAYMENT")
 
 # --- a turn: one entry of a refund, what it found (`was`), what it must leave (`case`), what it told ------------------
 class _Refund(dict[str, Any]):
@@ -521,11 +519,13 @@ class _Book:
         if kind == "refused":
             if body["patch"] or body["ledger"] or body["from"] != body["to"] or not body.get("blockers"):
                 yield "REFUSED", "a refusal changes something, or does not say why"
-        elif role not in WHO.get(event, ()) or not self.people.may(role, name, leaf, body["recorded_at"]):
+        elif role not in WHO.get(event, ()) or not self.people.may(role, name, leaf, body["recorded_at"]) or (
+                name != {"system": "system", "buyer": (self.line or told).get("buyer")}.get(role, name)):
             yield "ROLE", f"{role}:{name} may not do this"
         elif not follows and event in FOLLOWS and self.whole: yield "ILLEGAL_MOVE", "nothing calls for it"
         elif kind == "imported":  # told by another system: not judged, and never after what was decided here
             if was and not own and "imported" not in was: yield "ILLEGAL_MOVE", "decided here, and then imported"
+        elif own and kind != "fact": yield "ILLEGAL_MOVE", f"{kind} is nothing that an order line has"
         else: yield from self.fact(body, was, told) if own else self.move(subject, body, was, told)
     def time(self, subject: str, body: Document, was: _Refund, follows: bool) -> Problems:  # what is due goes first
         at, recorded, event, kind = body["effective_at"], body["recorded_at"], body["event"], body["kind"]
@@ -548,6 +548,9 @@ class _Book:
                         self.known.add((place, since))
         last, own_time = max(recorded, self.newest), lapse or follows or imported or event == "deadline_recomputed"
         on_time = own_time or at == last or (not self.whole and at >= recorded)
+        in_force = {self.rules.calendar(moment).version for moment in (at, _text(_moment(at) - SKEW))}
+        if event != "deadline_recomputed" and body["calendar"] not in in_force:
+            yield "CALENDAR", f"{body['calendar']} was not in force at {at}"
         if not was.get("effective_at", "") <= at <= last or not on_time:
             yield "BACK_DATED", f"it is effective at {at}, recorded at {recorded}, after one effective at {self.newest}"
     def move(self, subject: str, body: Document, was: _Refund, told: _Refund) -> Problems:  # to the letter
@@ -559,7 +562,7 @@ class _Book:
         if event == "appeal": turn.case["instance"] = "appeal"
         target = was.get("state") if beside or first else chart.target(turn.case, event) if was else None
         allowed = not beside or any(place == "*" or str(target).startswith(place) for place in BESIDE.get(event, ()))
-        if event == "submit" and not was: turn.open()
+        if event == "submit" and not was and body["kind"] == "applied": turn.open()
         elif target is None or not allowed or body["kind"] != ("fact" if beside else "applied"):
             yield "ILLEGAL_MOVE", f"{event} is no {body['kind']} move from {was.get('state')}"
             return
@@ -633,7 +636,7 @@ class _Book:
         if not fits: yield "DOCUMENT", f"{', '.join(sorted(changed))} changed: that is not what {event} says"
     def balance(self, body: Document, was: _Refund, told: _Refund) -> Problems:  # of refund and line
         before, columns = dict(self.ledger), COLUMNS[:2] if "state" in told else ()
-        self.ledger = {column: value + body["ledger"].get(column, 0) for column, value in before.items()}
+        for column, change in body["ledger"].items(): self.ledger[column] += change
         if "state" in told and not 0 <= told["settled"] <= told["approved"] <= told["claimed"]:
             yield "AMOUNT", f"settled {told['settled']}, approved {told['approved']}, claimed {told['claimed']}"
         right = {name: before[name] + told[name] - was.get(name, 0) for name in columns}
@@ -663,7 +666,7 @@ class _Register:  # a chain that belongs to no order: who is staff, which calend
             yield "BACK_DATED", f"it is effective at {body['effective_at']}, recorded at {recorded}"
         self.document = _merge(self.document, body["patch"])
         if subject == "staff":
-            if body["patch"].keys() != {p["name"]} or self.document[p["name"]]["roles"] != p["roles"]:
+            if body["patch"] != {p["name"]: {"roles": p["roles"], "active": p["active"]}} or body["kind"] != "fact":
                 yield "DOCUMENT", f"the patch is not what is said of {p['name']}"
             self.people.told.append((leaf, recorded, p["name"], p["roles"] if p["active"] else []))
         if subject == "calendar" and (recorded, p["version"]) not in [(a, c.version) for a, c in self.rules.imports]:
@@ -725,8 +728,7 @@ NEEDS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
     ("reroute_payout pay_manually revoke_approval", "PAYOUT", "a number may still pay", lambda t: not t.was.alive()),
     ("retry_payout", "PAYOUT", "the number is void", lambda t: t.was.newest() in ("", *t.was.alive())),
     ("payout_refused void_attempt " + " ".join(PROOFS), "PAYOUT", "no proof is given", lambda t: t.p.get("proof")),
-    ("payout_refused", "PAYOUT", "the failure does not last", lambda t: t.was["state"] != "approved.payable"
-     or t.p.get("rule") in LASTING or (t.p.get("number") and t.p.get("void"))),
+    ("request_evidence", "DOCUMENT", "other kinds are told", lambda t: t.told["request"]["kinds"] == t.p["kinds"]),
     ("payout_refused void_attempt", "PAYOUT", "the number has paid", lambda t: t.attempt.get("state") not in PAID),
     (" ".join(PROOFS), "PAYOUT", "the number has paid, or came back, before; or this is another kind of proof",
      lambda t: t.proof()[0] != "known" and (t.first or t.proof()[0] == t.p.get("as", "move"))),
@@ -738,13 +740,11 @@ NEEDS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
 )
 
 # --- the way: from the bytes of an export to the findings -------------------------------------------------------------
-class Verification:
-    """One export under verification."""
+class _Verification:  # one export, from its bytes to the findings
     def __init__(self, path: Path, keys: Sequence[str], held: Mapping[str, str], tell: Callable[[int], None]) -> None:
         self.report, self.tell, self.keys = Report(), tell, [_key(vkey) for vkey in keys]
         self.manifest = self._manifest(path)
-        self.size, self.root = self.manifest["tree"]["size"], self.manifest["tree"]["root"]
-        self.whole: bool = self.manifest["whole"]
+        self.size, self.root, self.whole = *map(self.manifest["tree"].get, ("size", "root")), self.manifest["whole"]
         self.rules, self.held = _Rulebook(self.manifest, self.report), self._held(held)
         self.report.sizes = sorted({size for _, size, _ in self.held} | {self.size})
         self.places: dict[str, tuple[array[int], array[int]]] = {}  # chains by book → leaves, offsets of their rows
@@ -875,7 +875,7 @@ def verify(path: Path, keys: Sequence[str] = (), held: Mapping[str, str] | None 
            progress: Callable[[int], None] = lambda more: None) -> Report:
     """Verify an export; `held` are checkpoints by name. Raises Unreadable: it, a key or a checkpoint cannot be read."""
     try:
-        return Verification(Path(path), keys, held or {}, progress).report
+        return _Verification(Path(path), keys, held or {}, progress).report
     except (OSError, LookupError, TypeError, ValueError, AttributeError) as problem:
         raise Unreadable(f"{path}, or a checkpoint, cannot be read: {problem}") from problem
 
