@@ -656,14 +656,14 @@ class _Book:
             yield "LEDGER", f"the line has {self.ledger}, and by its refunds it is {right}: {', '.join(wrong)}"
 class _Register:  # a chain that belongs to no order: who is staff, which calendars were imported, keys, erasures
     def __init__(self, rules: _Rulebook, people: _People) -> None:
-        self.rules, self.people, self.document, self.owed = rules, people, dict[str, Json](), ()
+        self.rules, self.people, self.document, self.owed, self.newest = rules, people, dict[str, Json](), (), ""
     def take(self, leaf: int, subject: str, body: Document) -> Problems:  # the next entry
         p, role, name, recorded = body["params"], body["actor"]["role"], body["actor"]["name"], body["recorded_at"]
         first = subject == "staff" and not self.document and name == p.get("name")  # the first supervisor adds himself
         if role != "supervisor" or not (first or self.people.may(role, name, leaf, recorded)):
             yield "ROLE", f"{role}:{name} may not change the register"
-        if body["effective_at"] != recorded:
-            yield "BACK_DATED", f"it is effective at {body['effective_at']}, recorded at {recorded}"
+        if body["effective_at"] != max(recorded, self.newest): yield "BACK_DATED", f"it was recorded at {recorded}"
+        self.newest = max(self.newest, body["effective_at"])
         self.document = _merge(self.document, body["patch"])
         if subject == "staff":
             if body["patch"] != {p["name"]: {"roles": p["roles"], "active": p["active"]}} or body["kind"] != "fact":
