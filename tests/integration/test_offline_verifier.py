@@ -4,6 +4,7 @@ A forged history is consistent: numbers, links, hashes, tree and signatures are 
 """
 
 import ast
+import copy
 import json
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from tests.integration.test_demo import prepare
 from tests.support.databases import Databases
 from tests.support.market import BUYER, CHEN, LI, QIAN, SHOP, WAY, WU, ZHAO, Market, prepare_rehearsal
 from tests.support.packages import Log, chart, log_of
+from tests.support.tampering import story
 
 Json = Any
 LARGE = 150_000
@@ -578,3 +580,42 @@ def test_a_rehearsal_of_real_complaints_is_silent(shared: Path, sqlite_url: str,
     report = verifier.verify(path)
 
     assert report.findings == [] and report.facts["entries"] == exported.entries > 10_000
+
+
+def changed(value: Json) -> Json:
+    """Return another value of the same kind."""
+    if isinstance(value, str):
+        at_a_time = len(value) == 27 and value.endswith("Z")
+        return times.text(times.moment(value) + timedelta(seconds=1)) if at_a_time else f"{value}x"
+    return not value if isinstance(value, bool) else value + 1 if isinstance(value, int) else [*value, "x"]
+
+
+def judged(patch: dict[str, Json], way: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the way to every value of a patch that is judged to the letter."""
+    for key, value in patch.items():
+        if not way and key not in verifier.JUDGED:
+            continue
+        if isinstance(value, dict):
+            yield from judged(value, (*way, key))
+        elif key != "warn_at" and value is not None and (way[:1] != ("attempts",) or key in verifier.ATTEMPT):
+            yield (*way, key)
+
+
+def test_every_judged_value_is_held_to_the_letter(tmp_path: Path) -> None:
+    """Whatever value of state, time, money, person or payout an entry tells otherwise, sealed anew, is found."""
+    log, missed, tries = story(), [], 0
+    for row in [row for row in log.rows if "/" not in row["subject"] and "-" in row["subject"]]:
+        for way in judged(json.loads(row["body"])["patch"]):
+            tries += 1
+            forged = copy.deepcopy(log)
+
+            def change(body: dict[str, Json], way: tuple[str, ...] = way) -> None:
+                place = body["patch"]
+                for name in way[:-1]:
+                    place = place[name]
+                place[way[-1]] = changed(place[way[-1]])
+
+            forged.change(row["subject"], row["seq"], change).sealed()
+            missed += [] if findings(forged, tmp_path) else [(row["subject"], row["seq"], way)]
+
+    assert missed == [] and tries > 80
