@@ -4,6 +4,7 @@
 computed again without the database.
 """
 
+import io
 from collections.abc import Iterator
 
 import orjson
@@ -20,11 +21,11 @@ class JsonLines(Plain):
 
     def pieces(self, source: Source, cursor: Cursor) -> Iterator[Piece]:
         """Yield the lines of page after page."""
-        text = bytearray()  # a thousand separate lines would leave the memory in pieces
+        text = io.BytesIO()  # grows once: a thousand separate lines, or a new buffer each time, leave memory in pieces
 
         def write(entry: Entry) -> None:
-            text.extend(orjson.dumps(row_of(entry), option=orjson.OPT_APPEND_NEWLINE))
+            text.write(orjson.dumps(row_of(entry), option=orjson.OPT_APPEND_NEWLINE))
 
         for written, behind in source.pages(write, cursor):
-            yield Piece(bytes(text), len(written), behind)
-            text.clear()
+            yield Piece(bytes(text.getbuffer()[: text.tell()]), len(written), behind)
+            text.seek(0)

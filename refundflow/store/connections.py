@@ -62,6 +62,11 @@ class Session:
         """Return all rows as `rows` does, sent in binary form where there is one: large bodies come sooner."""
         return self.rows(statement, **values)
 
+    def forget_pages(self) -> None:
+        """Give back the memory of the pages that were read: who walks along the log does not come by them again."""
+        if self.dialect == "sqlite":
+            self._connection.execute("PRAGMA shrink_memory")
+
     def one(self, statement: Executable, **values: Any) -> Row | None:
         """Return the only or first row, None where there is none."""
         return cast("Row | None", self._execute(statement, values).fetchone())

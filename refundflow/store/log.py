@@ -149,6 +149,7 @@ class Log(Horizon):
     def unnumbered(self, after_gid: int, until: int, limit: int) -> list[tuple[int, str]]:
         """Return (number, hash) of the next entries behind `after_gid` up to a horizon, in log order."""
         rows = self.session.rows(READ_UNNUMBERED, after=after_gid, until=until, page=limit)
+        self.session.forget_pages()
         return [(row[0], row[1]) for row in rows]
 
     def tile(self, level: int, number: int) -> Tile:

@@ -78,13 +78,17 @@ class LogPages:
 
     def log_page(self, *, after: int, until: int, page: int) -> list[LogEntry]:
         """Return the next entries behind the number `after`, in log order."""
-        return list(map(LogEntry._make, self.session.binary_rows(READ_PAGE, after=after, until=until, page=page)))
+        rows = self.session.binary_rows(READ_PAGE, after=after, until=until, page=page)
+        self.session.forget_pages()
+        return list(map(LogEntry._make, rows))
 
     def place_page(self, place: tuple[str, str, int], *, until: int, page: int) -> list[LogEntry]:
         """Return the next entries behind a place, by order id, subject and seq."""
         order_id, subject, seq = place
         asked: dict[str, Any] = {"order_id": order_id, "subject": subject, "seq": seq, "until": until, "page": page}
-        return list(map(LogEntry._make, self.session.binary_rows(READ_BY_PLACE, **asked)))
+        rows = self.session.binary_rows(READ_BY_PLACE, **asked)
+        self.session.forget_pages()
+        return list(map(LogEntry._make, rows))
 
     def bodies(self, order_id: str, subject: str, *, upto: int) -> list[bytes]:
         """Return the bodies of a chain in order, up to the entry `upto`."""
