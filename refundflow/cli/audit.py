@@ -52,6 +52,9 @@ def verify(
     refund: Annotated[
         str | None, typer.Option("--refund", metavar="ID", help="One refund, with every rule that it went by.")
     ] = None,
+    rules: Annotated[
+        bool, typer.Option("--rules", help="Judge every move in the database by the rules of its time, too.")
+    ] = False,
     held: Annotated[
         list[Path] | None,
         typer.Option(
@@ -65,8 +68,8 @@ def verify(
 ) -> None:
     """Verify the database, one refund, or an export alone; exit status 8 if anything is wrong.
 
-    The database: hashes, gaps, and that replay gives what is stored. A refund or an export: that too, the tree, the
-    signatures, and that every move obeyed the rules of its time: legality, deadlines, two persons, amounts.
+    The database: hashes, gaps, the tree, signatures, and that replay gives what is stored; with --rules also that every
+    move obeyed the rules of its time: legality, deadlines, two persons, amounts. A refund or an export: all of it.
     What was published (REFUNDFLOW_CHECKPOINTS) is compared with the database. Who holds an earlier checkpoint finds
     what nobody else can: a history that was written anew as a whole.
     """
@@ -77,13 +80,19 @@ def verify(
         return offline.verify_refund(call, refund, known)
     with call.connected() as refunds, counting("verifying entries") as progress:
         result = refunds.verify(checkpoints=known, keys=key or (), progress=progress)
+        report = offline.judged(call, refunds, known) if rules and result.ok else None
     if call.as_json:
-        output.data(verification_json(result))
+        told_too = {"rules": {"ok": not report.findings, **report.as_json()}} if report is not None else {}
+        output.data(verification_json(result) | told_too)
     else:
         told = [("chains", result.chains), ("entries", result.entries), ("findings", len(result.findings))]
         if result.leaves or result.checkpoints:
             told[2:2] = [("leaves", result.leaves), ("checkpoints", result.checkpoints)]
-        output.record(told)
-    if not result.ok:
-        raise ProofFailed([f"{item.subject} {item.seq or ''}: {item.what}" for item in result.findings])
+        broken = [("judged", report.facts["entries"]), ("rules broken", len(report.findings))] if report else []
+        output.record([*told, *broken])
+    problems = [f"{item.subject} {item.seq or ''}: {item.what}" for item in result.findings]
+    if report is not None:
+        problems += [str(finding) for finding in report.findings]
+    if problems:
+        raise ProofFailed(problems)
     return None

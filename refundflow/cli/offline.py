@@ -9,10 +9,11 @@ import typer
 
 from refundflow.cli import output
 from refundflow.cli.call import PLAIN, Call, command
-from refundflow.cli.progress import counting
+from refundflow.cli.progress import counting, progress_bar
 from refundflow.errors import BadInput, ProofFailed
 
 if TYPE_CHECKING:
+    from refundflow.service import Refunds
     from refundflow.verifier import Report
 
 app = typer.Typer()
@@ -42,26 +43,39 @@ def verify_export(call: Call, path: Path, keys: Sequence[str], held: Mapping[str
         BadInput: there is no export, or a key or a checkpoint cannot be read.
         ProofFailed: every finding, each with its chain, entry, leaf and checkpoint.
     """
-    from refundflow import verifier
-
-    with counting("verifying entries") as progress:
-        try:
-            report = verifier.verify(path, keys, held, progress)
-        except verifier.Unreadable as problem:
-            raise BadInput(str(problem), field="path") from problem
-    _tell(call, report)
+    _tell(call, _judged(path, keys, held))
 
 
 def verify_refund(call: Call, refund: str, held: Mapping[str, str]) -> None:
-    """Export one refund with its order line to a place that vanishes, and judge that."""
+    """Judge one refund with its order line by every rule, and tell; see `judged`."""
+    with call.connected() as refunds:
+        report = judged(call, refunds, held, refund)
+    _tell(call, report)
+
+
+def judged(call: Call, refunds: "Refunds", held: Mapping[str, str], refund: str | None = None) -> "Report":
+    """Export everything, or one refund with its order line, to a place that vanishes, and judge that by every rule.
+
+    An export lies below a checkpoint: one is made for it.
+    """
     from refundflow import values
 
-    with call.connected() as refunds, TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, progress_bar("exporting entries") as progress:
         path = Path(folder) / "entries.jsonl"
-        chosen = values.ExportFilters(refunds=(refund,))
-        refunds.export(format="jsonl", output=str(path), filters=chosen, **call.who)
+        chosen = values.ExportFilters(refunds=(refund,) if refund is not None else ())
+        refunds.export(format="jsonl", output=str(path), filters=chosen, progress=progress, **call.who)
         known = refunds.keys() if refunds.signing_key is not None else ()
-        verify_export(call, path, [key.vkey for key in known], held)
+        return _judged(path, [key.vkey for key in known], held)
+
+
+def _judged(path: Path, keys: Sequence[str], held: Mapping[str, str]) -> "Report":
+    from refundflow import verifier
+
+    with counting("judging entries") as progress:
+        try:
+            return verifier.verify(path, keys, held, progress)
+        except verifier.Unreadable as problem:
+            raise BadInput(str(problem), field="path") from problem
 
 
 def _tell(call: Call, report: "Report") -> None:

@@ -48,6 +48,15 @@ def test_one_refund_is_verified_with_every_rule_that_it_went_by(desk: Desk, expo
     assert told["ok"] and told["chains"] == 2
 
 
+def test_the_whole_database_is_verified_with_every_rule(desk: Desk, exported: Path) -> None:
+    """Everything that is stored is judged after it was proven; without --rules nobody need say who asks."""
+    told = desk.json("audit verify --rules --as auditor:sun")
+
+    assert told["ok"] and told["rules"]["ok"] is True and told["rules"]["entries"] == told["entries"]
+    same_keys("export_verification", told["rules"])
+    assert "rules" not in desk.json("audit verify")
+
+
 def test_what_is_no_export_is_bad_input(desk: Desk) -> None:
     """A path without a manifest, and a key that is none, are told with what is needed."""
     assert "manifest" in desk.refused(f"audit verify {desk.folder}/nothing", 2)["message"]
