@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 INSTALL = $(PYTHON) -m pip --python $(BIN)/python install --quiet --quiet --disable-pip-version-check --constraint constraints.txt
 NEEDS := pyproject.toml constraints.txt
 
-.PHONY: help demo test lint style types layers format bench docs constraints clean
+.PHONY: help demo test peers lint style types layers format bench docs constraints clean
 
 help: ## Say what can be made.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
@@ -19,6 +19,11 @@ demo: $(VENV)/.core ## Play a month of a small marketplace on SQLite and print i
 
 test: $(VENV)/.dev ## Run all tests on SQLite and PostgreSQL (ARGS="-k word" for some).
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
+
+PEERS := chromium fonts-noto-cjk golang-go golang-golang-x-mod-dev radosgw ceph-mon ceph-osd ceph-common
+peers: ## Install what some tests check us against: a browser, Go's log tools, an S3 server (Debian, as root).
+	@dpkg -s $(PEERS) >/dev/null 2>&1 || { apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(PEERS) >/dev/null; }
 
 lint: style types layers ## Check style, format, types and import layers.
 
