@@ -1,27 +1,27 @@
 """Files of cases, CSV or JSON Lines, read case by case in constant memory: good cases beside bad ones."""
 
-import json
 import os
-import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from hashlib import file_digest, sha256
 from itertools import chain, groupby
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
-from refundflow import orders
+from refundflow import orders, row_file
 from refundflow.errors import BadInput
 from refundflow.history.row import CASE, EVENT, MOST_EVENTS, OPTIONAL, CaseRow, case_of, content_of
 from refundflow.orders import RejectedRow
-from refundflow.orders.file import cells, decoded, numbered_lines, rejected, unique
+from refundflow.row_file import FORMS, Form, Found, Line
 
-FORMS = ("csv", "jsonl")
+__all__ = ["FORMS", "LONGEST_CASE", "digest_of_file", "parse", "read"]
+
 LONGEST_CASE = 4_194_304  # bytes of one line
 _REQUIRED = (*CASE, *orders.REQUIRED, *(name for name in EVENT if name not in OPTIONAL))
-_COLUMNS = (*CASE, *orders.COLUMNS, *EVENT)
-Form = Literal["csv", "jsonl"]
-Found = tuple[int, bytes, CaseRow | str]  # where it begins, as it stands there, the case or why not
+_NEEDED = (
+    f"the first line names the columns, separated by commas: {','.join(_REQUIRED)}"
+    f" and, where wanted, {', '.join((*orders.OPTIONAL, *OPTIONAL))}"
+)
+_COLUMNS = row_file.Columns(_REQUIRED, (*CASE, *orders.COLUMNS, *EVENT), _NEEDED)
 
 
 def digest_of_file(path: str | os.PathLike[str]) -> str:
@@ -43,11 +43,7 @@ def read(path: str | os.PathLike[str]) -> Iterator[CaseRow | RejectedRow]:
     Raises:
         BadInput: the file cannot be opened, or is CSV without a readable header.
     """
-    try:
-        with Path(path).open("rb") as stream:
-            yield from parse(stream, "jsonl" if Path(path).suffix in (".jsonl", ".ndjson") else None)
-    except OSError as error:
-        raise BadInput(f"{path}: {error.strerror or error}", field="file") from error
+    return row_file.read(path, parse)
 
 
 def parse(stream: BinaryIO, form: Form | None = None) -> Iterator[CaseRow | RejectedRow]:
@@ -58,76 +54,23 @@ def parse(stream: BinaryIO, form: Form | None = None) -> Iterator[CaseRow | Reje
     Raises:
         BadInput: CSV without a readable header.
     """
-    lines = numbered_lines(stream, LONGEST_CASE)
-    first = next(lines, None)
-    if first is None:
-        if form == "jsonl":
-            return
-        raise BadInput("the file is empty: " + _what_is_needed(), field="file")
-    if form == "jsonl" or (form is None and first[1].lstrip().startswith(b"{")):
-        yield from _once(_json_cases(chain([first], lines)))
-    else:
-        yield from _once(_csv_cases(_header(first[1]), lines))
+    form, header, lines = row_file.lines_of(stream, form, _COLUMNS, LONGEST_CASE)
+    found = _csv_cases(header, lines) if form == "csv" else (_json_case(line) for line in lines)
+    return row_file.once(found, lambda case: f"case {case.case}", lambda case: sha256(content_of(case)).digest())
 
 
-def _once(found: Iterator[Found]) -> Iterator[CaseRow | RejectedRow]:
-    """Reject a case that contradicts an earlier one; what was seen is kept on disk, not in memory."""
-    with closing(sqlite3.connect("")) as seen:  # a private file that vanishes by itself
-        seen.execute("CREATE TABLE seen (id TEXT PRIMARY KEY, digest BLOB, number INTEGER) WITHOUT ROWID")
-        for number, raw, case in found:
-            if isinstance(case, str):
-                yield rejected(number, raw, case)
-                continue
-            digest = sha256(content_of(case)).digest()
-            seen.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", (case.case, digest, number))
-            first = seen.execute("SELECT digest, number FROM seen WHERE id = ?", (case.case,)).fetchone()
-            if first[0] == digest:
-                yield case
-            else:
-                yield rejected(number, raw, f"case {case.case} stands on line {first[1]} with other content")
-
-
-# --- JSON Lines --------------------------------------------------------------------------------
-
-
-def _json_cases(lines: Iterator[tuple[int, bytes]]) -> Iterator[Found]:
-    for number, raw in lines:
-        try:
-            value = json.loads(decoded(raw, LONGEST_CASE), object_pairs_hook=unique)
-            if not isinstance(value, dict):
-                raise BadInput("not a JSON object: write one case on each line")
-            yield number, raw, case_of(value, number)
-        except BadInput as error:
-            yield number, raw, error.message
-        except (ValueError, RecursionError) as error:
-            yield number, raw, f"not JSON: {error}"
-
-
-# --- CSV ---------------------------------------------------------------------------------------
-
-
-def _what_is_needed() -> str:
-    more = ", ".join((*orders.OPTIONAL, *OPTIONAL))
-    return f"the first line names the columns, separated by commas: {','.join(_REQUIRED)} and, where wanted, {more}"
-
-
-def _header(raw: bytes) -> list[str]:
+def _json_case(line: Line) -> Found[CaseRow]:
+    number, raw = line
     try:
-        names = [name.strip() for name in cells(decoded(raw))]
+        return number, raw, case_of(row_file.json_row(raw, "one case", LONGEST_CASE), number)
     except BadInput as error:
-        raise BadInput(f"the header cannot be read: {error.message}; {_what_is_needed()}", field="header") from None
-    problems = [f"{name} is missing" for name in _REQUIRED if name not in names]
-    problems += [f"{name[:40]!r} is not known" for name in dict.fromkeys(names) if name not in _COLUMNS]
-    problems += [f"{name} stands twice" for name in _COLUMNS if names.count(name) > 1]
-    if problems:
-        raise BadInput(f"the header cannot be used: {'; '.join(problems)}; {_what_is_needed()}", field="header")
-    return names
+        return number, raw, error.message
 
 
 Cells = tuple[int, bytes, dict[str, str] | str]
 
 
-def _csv_cases(header: list[str], lines: Iterator[tuple[int, bytes]]) -> Iterator[Found]:
+def _csv_cases(header: list[str], lines: Iterator[Line]) -> Iterator[Found[CaseRow]]:
     """Join the rows of each case; one bad row is the end of its case, wherever it stands in it."""
     rows = (_csv_row(header, number, raw) for number, raw in lines)
     for _, group in groupby(rows, key=_CaseOfRow()):
@@ -151,10 +94,7 @@ def _csv_cases(header: list[str], lines: Iterator[tuple[int, bytes]]) -> Iterato
 
 def _csv_row(header: list[str], number: int, raw: bytes) -> Cells:
     try:
-        found = cells(decoded(raw, LONGEST_CASE))
-        if len(found) != len(header):
-            raise BadInput(f"{len(found)} fields; the header names {len(header)}")
-        return number, raw, dict(zip(header, found, strict=True))
+        return number, raw, row_file.csv_row(header, raw, LONGEST_CASE)
     except BadInput as error:
         return number, raw, error.message
 

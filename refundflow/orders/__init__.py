@@ -8,8 +8,9 @@ an empty ``completed_at`` is an order not completed, an empty ``paid_at`` one no
 A CSV row stands on one physical line: no field may hold a line break, so a quote left open costs one row only.
 """
 
-from refundflow.orders.file import LONGEST_ROW, RejectedRow, parse, read, write_rejects
+from refundflow.orders.file import parse, read
 from refundflow.orders.row import COLUMNS, LARGEST_AMOUNT, OPTIONAL, REQUIRED, OrderRow
+from refundflow.row_file import LONGEST_ROW, RejectedRow, write_rejects
 
 __all__ = [
     "COLUMNS",
