@@ -15,7 +15,7 @@ from sqlalchemy import URL
 from sqlalchemy.sql.base import Executable
 
 from refundflow.errors import Misconfigured
-from refundflow.store.statements import DialectName, compiled, compiled_once
+from refundflow.store.statements import Compiled, DialectName, compiled_once
 
 Row = Sequence[Any]
 Connection = Any  # sqlite3.Connection or psycopg.Connection: both have execute(text, values) → cursor
@@ -73,8 +73,8 @@ class Session:
 
     def ask(self, statement: Executable) -> list[Row]:
         """Return the rows of a statement that was built for this one question, values included."""
-        made, values = compiled(statement, self.dialect)
-        return cast(list[Row], self._connection.execute(made, values).fetchall())
+        made = Compiled(statement, self.dialect)
+        return cast(list[Row], self._connection.execute(made.text, made.bound({})).fetchall())
 
     def gather(self, questions: Sequence[Question]) -> list[list[Row]]:
         """Return the rows of several questions in order, each read to its end before the next is asked."""
@@ -102,15 +102,15 @@ class Session:
         """Wait for the answers to what was sent; SQLite answers at once."""
 
     def _execute(self, statement: Executable, values: Mapping[str, Any]) -> Any:
-        text, own = compiled_once(statement, self.dialect)
-        return self._connection.execute(text, {**own, **values} if own else values)
+        made = compiled_once(statement, self.dialect)
+        return self._connection.execute(made.text, made.bound(values))
 
     def _execute_all(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> Any:
         if len(rows) == 1:
             return self._execute(statement, rows[0])
-        text, own = compiled_once(statement, self.dialect)
+        made = compiled_once(statement, self.dialect)
         cursor = self._connection.cursor()
-        cursor.executemany(text, [{**own, **values} for values in rows] if own else rows)
+        cursor.executemany(made.text, [made.bound(values) for values in rows])
         return cursor
 
 
@@ -123,8 +123,8 @@ class PipelinedSession(Session):
 
     def binary_rows(self, statement: Executable, **values: Any) -> list[Row]:
         """Return all rows; bytes travel as they are, not as text."""
-        text, own = compiled_once(statement, self.dialect)
-        return cast(list[Row], self._connection.execute(text, {**own, **values}, binary=True).fetchall())
+        made = compiled_once(statement, self.dialect)
+        return cast(list[Row], self._connection.execute(made.text, made.bound(values), binary=True).fetchall())
 
     def gather(self, questions: Sequence[Question]) -> list[list[Row]]:
         """Return the rows of several questions, put in order and sent together."""

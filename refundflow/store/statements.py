@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache
+from operator import itemgetter
 from typing import Any, Literal
 
 from sqlalchemy import BindParameter, Dialect, Select, Update, bindparam, insert, literal_column, select, update
@@ -17,25 +18,38 @@ DialectName = Literal["sqlite", "postgresql"]
 Bound = dict[str, BindParameter[Any]]
 
 _DIALECTS: Mapping[str, Dialect] = {
-    "sqlite": sqlite.dialect(paramstyle="named"),
+    "sqlite": sqlite.dialect(paramstyle="qmark"),
     "postgresql": psycopg.dialect(),  # type: ignore[no-untyped-call]
 }
 
 
-def compiled(statement: Executable, dialect: DialectName) -> tuple[str, dict[str, Any]]:
-    """Compile a statement to text, and the values that it brings itself; the others are bound by name."""
-    made = statement.compile(  # type: ignore[attr-defined]
-        dialect=_DIALECTS[dialect], compile_kwargs={"render_postcompile": True}
-    )
-    required = {name for name, bind in made.binds.items() if bind.required}
-    values = made.construct_params(_check=False)
-    return str(made), {name: value for name, value in values.items() if name not in required}
+class Compiled:
+    """A statement as the driver runs it: its text, and how values by name are handed over."""
+
+    def __init__(self, statement: Executable, dialect: DialectName) -> None:
+        made = statement.compile(  # type: ignore[attr-defined]
+            dialect=_DIALECTS[dialect], compile_kwargs={"render_postcompile": True}
+        )
+        required = {name for name, bind in made.binds.items() if bind.required}
+        self.text = str(made)
+        values = made.construct_params(_check=False)
+        self._own = {name: value for name, value in values.items() if name not in required}
+        # by place: SQLite binds a name three times slower than a place
+        self._names: tuple[str, ...] | None = tuple(made.positiontup) if made.positional else None
+        self._pick = itemgetter(*self._names) if self._names and len(self._names) > 1 else None
+
+    def bound(self, values: Mapping[str, Any]) -> Any:
+        """Return what the driver is given: the values that the statement brings itself, and these."""
+        given = {**self._own, **values} if self._own else values
+        if self._pick is not None:
+            return self._pick(given)
+        return given if self._names is None else [given[name] for name in self._names]
 
 
 @cache
-def compiled_once(statement: Executable, dialect: DialectName) -> tuple[str, dict[str, Any]]:
+def compiled_once(statement: Executable, dialect: DialectName) -> Compiled:
     """Compile a statement that lives as long as the process."""
-    return compiled(statement, dialect)
+    return Compiled(statement, dialect)
 
 
 def select_where(model: type[SQLModel], *by: str, columns: tuple[str, ...] = ()) -> Select[Any]:

@@ -13,7 +13,7 @@ from refundflow import migrations
 from refundflow.service.work import SYSTEM_KINDS
 from refundflow.store.connections import Session
 from refundflow.store.queries import FIRST_DUE, FIRST_WARNING, READ_DUE, READ_WARNINGS
-from refundflow.store.statements import compiled, compiled_once
+from refundflow.store.statements import Compiled, compiled_once
 from refundflow.store.store import Tx
 from states import times
 from tests.support.aged import waiting_for_evidence
@@ -51,7 +51,8 @@ class Listening(Session):
 
     def ask(self, statement: Any) -> list[Any]:
         """Keep the statement."""
-        self.asked.append(compiled(statement, self.dialect))
+        made = Compiled(statement, self.dialect)
+        self.asked.append((made.text, made.bound({})))
         return []
 
     def one(self, statement: Any, **values: Any) -> None:
@@ -62,10 +63,11 @@ def polled(dialect: Any) -> Iterator[tuple[str, Any]]:
     """Yield the statements of an idle round with their values."""
     now = times.text(datetime.now(UTC))
     for statement in (READ_DUE, READ_WARNINGS):
-        asked, own = compiled_once(statement, dialect)
-        yield asked, {**own, "before": now, "page": 200}
+        made = compiled_once(statement, dialect)
+        yield made.text, made.bound({"before": now, "page": 200})
     for statement in (FIRST_DUE, FIRST_WARNING):
-        yield compiled_once(statement, dialect)
+        made = compiled_once(statement, dialect)
+        yield made.text, made.bound({})
     listening = Listening(dialect)
     tx = Tx(listening)
     tx.effects(50, kinds=SYSTEM_KINDS, before=datetime.now(UTC))

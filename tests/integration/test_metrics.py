@@ -12,7 +12,7 @@ from refundflow import metrics, totals
 from refundflow.service import Refunds
 from refundflow.store import Store
 from refundflow.store.statements import compiled_once
-from refundflow.store.totals import DEAD, FIRST_TRY, WAITING
+from refundflow.store.totals import DEAD, FIRST_TRY, OPEN, WAITING
 from tests.support.databases import Databases
 from tests.support.market import Market
 
@@ -122,9 +122,12 @@ def test_the_ready_files_name_metrics_that_exist(market: Market) -> None:
 
 
 def test_a_scrape_reads_along_small_indexes(sqlite_url: str) -> None:
-    """What waits and what was given up is counted on the partial indexes alone."""
+    """What stands open, what waits and what was given up is counted on the partial indexes alone."""
     with Store.create(sqlite_url, rehearsal=False) as store, store.read() as tx:
+        made = compiled_once(OPEN, "sqlite")
+        [step] = tx.session._connection.execute(f"EXPLAIN QUERY PLAN {made.text}", made.bound({})).fetchall()[:1]
+        assert "USING COVERING INDEX ix_refunds_due" in step[3]
         for statement in (WAITING, DEAD, FIRST_TRY):
-            text, own = compiled_once(statement, "sqlite")
-            plan = [row[3] for row in tx.session._connection.execute(f"EXPLAIN QUERY PLAN {text}", own)]
+            made = compiled_once(statement, "sqlite")
+            plan = [row[3] for row in tx.session._connection.execute(f"EXPLAIN QUERY PLAN {made.text}", made.bound({}))]
             assert any("INDEX ix_effects_" in step for step in plan), plan

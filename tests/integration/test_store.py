@@ -308,9 +308,9 @@ def test_due_work_is_found_by_the_partial_index(held: Store) -> None:
     from refundflow.store.queries import READ_DUE
     from refundflow.store.statements import compiled_once
 
-    text, own = compiled_once(READ_DUE, "sqlite")
+    made = compiled_once(READ_DUE, "sqlite")
     with sqlite3.connect(held.url.removeprefix("sqlite:///")) as connection:
-        plan = connection.execute(f"EXPLAIN QUERY PLAN {text}", {**own, "before": at(), "page": 9})
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {made.text}", made.bound({"before": at(), "page": 9}))
         assert "USING COVERING INDEX ix_refunds_due" in plan.fetchall()[0][3]
 
 
