@@ -4,14 +4,11 @@
 computed again without the database.
 """
 
-import io
 from collections.abc import Iterator
 
-import orjson
-
 from refundflow.export.port import Cursor, Piece, Plain
-from refundflow.export.rows import row_of
-from refundflow.export.source import Entry, Source
+from refundflow.export.rows import json_lines, row_of
+from refundflow.export.source import Source
 
 
 class JsonLines(Plain):
@@ -21,11 +18,4 @@ class JsonLines(Plain):
 
     def pieces(self, source: Source, cursor: Cursor) -> Iterator[Piece]:
         """Yield the lines of page after page."""
-        text = io.BytesIO()  # grows once: a thousand separate lines, or a new buffer each time, leave memory in pieces
-
-        def write(entry: Entry) -> None:
-            text.write(orjson.dumps(row_of(entry), option=orjson.OPT_APPEND_NEWLINE))
-
-        for written, behind in source.pages(write, cursor):
-            yield Piece(bytes(text.getbuffer()[: text.tell()]), len(written), behind)
-            text.seek(0)
+        return json_lines(source, cursor, row_of)

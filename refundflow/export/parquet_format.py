@@ -5,7 +5,7 @@ Parquet file at the end. Needs the extra `parquet`.
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import orjson
 
 from refundflow.errors import Misconfigured
 from refundflow.export.port import Cursor, Piece
-from refundflow.export.rows import COLUMNS, LEDGER, row_of
+from refundflow.export.rows import COLUMNS, LEDGER, Row, json_lines, row_of
 from refundflow.export.source import Entry, Source
 
 Json = Any
@@ -22,7 +22,6 @@ _GROUP = 20_000  # rows
 _MOMENTS = ("effective_at", "recorded_at", "occurred_at")
 _NUMBERS = ("leaf", "seq", *LEDGER, "cause", "repeats")
 _CODES = ("kind", "event", "from", "to", "actor_role", "reason", "policy", "chart", "calendar")
-_PARAMS, _TEXTS, _DEADLINES, _BLOCKERS = map(COLUMNS.index, ("params", "texts", "deadlines", "blockers"))
 
 
 class Parquet:
@@ -32,14 +31,21 @@ class Parquet:
 
     def __init__(self) -> None:
         self._arrow = _arrow()
+        self._json = self._arrow.json
         self._schema = _schema(self._arrow)
 
     def pieces(self, source: Source, cursor: Cursor) -> Iterator[Piece]:
         """Yield a record batch for page after page."""
-        page = _Page(self._arrow, self._schema)
-        for rows, behind in source.pages(page.add, cursor):
-            data = page.batch(rows).serialize()
-            yield Piece(_LENGTH.pack(len(data)) + data.to_pybytes(), len(rows), behind)
+        for piece in json_lines(source, cursor, _row):
+            yield piece._replace(data=self._batch(piece.data) if piece.rows else b"")
+
+    def _batch(self, lines: bytes) -> bytes:
+        """Let Arrow read lines of JSON into columns of their types; return the record batch behind its length."""
+        options = self._json.ParseOptions(explicit_schema=self._schema, unexpected_field_behavior="error")
+        once = self._json.ReadOptions(use_threads=False, block_size=len(lines) + 1)
+        (batch,) = self._json.read_json(self._arrow.py_buffer(lines), once, options).to_batches()
+        data: bytes = batch.serialize().to_pybytes()
+        return _LENGTH.pack(len(data)) + data
 
     def finish(self, part: Path) -> bool:
         """Write the batches as Parquet, in row groups of the same size each."""
@@ -73,6 +79,7 @@ def _arrow() -> Any:
     try:
         import pyarrow
         import pyarrow.ipc
+        import pyarrow.json
     except ImportError as missing:
         raise Misconfigured("Parquet needs pyarrow: pip install 'refundflow[parquet]'", field="format") from missing
     return pyarrow
@@ -92,63 +99,14 @@ def _coded(arrow: Any, field: Any) -> Any:
     return field.with_type(arrow.dictionary(arrow.int32(), arrow.string())) if field.name in _CODES else field
 
 
-class _Page:
-    """The rows of one page on their way to columns; lists lie flat, each with the place where a row's begin."""
-
-    def __init__(self, arrow: Any, schema: Any) -> None:
-        self._arrow, self._schema = arrow, schema
-        self._deadlines, self._blockers = _Lists(4), _Lists(3)
-
-    def add(self, entry: Entry) -> tuple[Json, ...]:
-        """Take the lists out of a row, and return the rest of it."""
-        row = list(row_of(entry).values())
-        row[_PARAMS] = orjson.dumps(row[_PARAMS]).decode()
-        row[_TEXTS] = orjson.dumps(row[_TEXTS]).decode()
-        self._deadlines.add([tuple(item.values()) for item in row[_DEADLINES]])
-        self._blockers.add(
-            [(item["code"], orjson.dumps(item["params"]).decode(), item["until"]) for item in row[_BLOCKERS]]
-        )
-        row[_DEADLINES] = row[_BLOCKERS] = None
-        return tuple(row)
-
-    def batch(self, rows: Sequence[tuple[Json, ...]]) -> Any:
-        """Make a record batch of the rows that were added, and begin anew."""
-        columns = list(zip(*rows, strict=True)) or [()] * len(COLUMNS)
-        lists = {"deadlines": self._deadlines, "blockers": self._blockers}
-        self._deadlines, self._blockers = _Lists(4), _Lists(3)
-        arrays = [
-            lists[field.name].array(self._arrow, field.type)
-            if field.name in lists
-            else _array(self._arrow, field.type, values)
-            for field, values in zip(self._schema, columns, strict=True)
-        ]
-        return self._arrow.record_batch(arrays, schema=self._schema)
+def _row(entry: Entry) -> Row:
+    """Return a row with objects that have no columns of their own as text."""
+    row = row_of(entry)
+    row["params"], row["texts"] = _text(row["params"]), _text(row["texts"])
+    if row["blockers"]:
+        row["blockers"] = [{**item, "params": _text(item["params"])} for item in row["blockers"]]
+    return row
 
 
-class _Lists:
-    """One column of lists of tuples."""
-
-    def __init__(self, width: int) -> None:
-        self._offsets = [0]
-        self._flat: list[list[Json]] = [[] for _ in range(width)]
-
-    def add(self, items: Sequence[tuple[Json, ...]]) -> None:
-        """Add the list of one row."""
-        for item in items:
-            for column, value in zip(self._flat, item, strict=True):
-                column.append(value)
-        self._offsets.append(len(self._flat[0]))
-
-    def array(self, arrow: Any, kind: Any) -> Any:
-        """Return the column."""
-        fields = list(kind.value_type)
-        flat = [_array(arrow, field.type, values) for field, values in zip(fields, self._flat, strict=True)]
-        offsets = arrow.array(self._offsets, arrow.int32())
-        return arrow.ListArray.from_arrays(offsets, arrow.StructArray.from_arrays(flat, fields=fields), type=kind)
-
-
-def _array(arrow: Any, kind: Any, values: Sequence[Json]) -> Any:
-    """Make one column; moments are read by Arrow itself, out of their text."""
-    if arrow.types.is_timestamp(kind):
-        return arrow.array(values, arrow.string()).cast(kind)
-    return arrow.array(values, kind)
+def _text(told: Json) -> str:
+    return orjson.dumps(told).decode() if told else "{}"

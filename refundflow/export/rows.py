@@ -1,8 +1,13 @@
 """One row per entry, the same in every table: what the sealed body says, in named columns."""
 
+import io
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from refundflow.export.source import Entry, unreadable
+import orjson
+
+from refundflow.export.port import Cursor, Piece
+from refundflow.export.source import Entry, Source, unreadable
 
 Json = Any
 Row = dict[str, Json]
@@ -40,3 +45,15 @@ def row_of(entry: Entry) -> Row:
         }  # fmt: skip
     except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as problem:
         raise unreadable(stored, problem) from problem
+
+
+def json_lines(source: Source, cursor: Cursor, row: Callable[[Entry], Row]) -> Iterator[Piece]:
+    """Yield the rows of page after page as lines of JSON."""
+    text = io.BytesIO()  # grows once: a thousand separate lines, or a new buffer each time, leave memory in pieces
+
+    def write(entry: Entry) -> None:
+        text.write(orjson.dumps(row(entry), option=orjson.OPT_APPEND_NEWLINE))
+
+    for written, behind in source.pages(write, cursor):
+        yield Piece(bytes(text.getbuffer()[: text.tell()]), len(written), behind)
+        text.seek(0)
