@@ -11,7 +11,8 @@ from refundflow.service import views
 from refundflow.service.base import Facade
 from refundflow.service.callers import Caller, parse_caller, require_registered
 from refundflow.service.requests import Request, place_of
-from refundflow.service.work import BATCH, SYSTEM_KINDS, never
+from refundflow.service.sweep import BATCH
+from refundflow.service.work import SYSTEM_KINDS, never
 from refundflow.store import EffectRow, Tx
 from states.case import Blocker
 
