@@ -1,23 +1,18 @@
 """The sweep: what is due lapses and what comes near is warned of, in batches that no damaged line holds up."""
 
-import logging
 from collections import Counter
-from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from refundflow.errors import Busy, ChangedMeanwhile
-from refundflow.service.base import Facade
+from refundflow.errors import Busy
+from refundflow.service.base import Facade, Place
 from refundflow.service.requests import place_of
 from refundflow.store import Tx
-from states.case import line_subject
 from states.warnings import warnings
 
-log = logging.getLogger("refundflow.work")
 BATCH = 100
 LOOK_AHEAD = 4  # batches of others that a worker looks past for work of its own
-Place = tuple[str, str]  # order id, line
 T = TypeVar("T")
 
 
@@ -67,21 +62,6 @@ class Sweep(Facade):
 
     def _fire_one(self, place: Place, at: datetime | None) -> Counter[str]:
         return self.engine.write(lambda tx: self._fire(tx, [place], at, 1))
-
-    def _apart(self, place: Place, step: Callable[[], T]) -> T | None:
-        """Take a step on one line; where it is damaged say so, once per process, and go on with others."""
-        line = line_subject(*place)
-        try:
-            return step()
-        except Busy:
-            raise
-        except ChangedMeanwhile as problem:
-            log.warning("%s: %s", line, problem)
-        except Exception as problem:  # noqa: BLE001
-            if line not in self.engine.damaged:
-                self.engine.damaged.add(line)
-                log.error("%s stands still: %r; look with: refundflow audit verify", line, problem)
-        return None
 
     def _fire(self, tx: Tx, places: list[Place], at: datetime | None, limit: int) -> Counter[str]:
         fired: Counter[str] = Counter()

@@ -12,10 +12,10 @@ from typing import Any
 from refundflow import values
 from refundflow.errors import Refused
 from refundflow.gateways import Gateway, Notification, Outcome, PayoutOrder
-from refundflow.service.base import given
+from refundflow.service.base import Place, given
 from refundflow.service.callers import SYSTEM, Caller
 from refundflow.service.requests import Request, place_of
-from refundflow.service.sweep import BATCH, Place, Sweep
+from refundflow.service.sweep import BATCH, Sweep
 from refundflow.store import EffectId, EffectRow, Tx
 from states import times
 from states.case import Aggregate, Json

@@ -6,13 +6,14 @@ import pytest
 from sqlalchemy import text
 
 from refundflow import migrations
+from tests.support.aged import Inbox
 from tests.support.market import LI, Market
 
 DAMAGES = (
     "UPDATE refunds SET document = '{}' WHERE id = :id",
     "UPDATE refunds SET head = 'torn' WHERE id = :id",  # it lapses on, and verification finds it
     'UPDATE refunds SET document = replace(document, \'"policy":"\', \'"policy":"0\') WHERE id = :id',
-    "UPDATE order_lines SET document = '[]' WHERE order_id || '-1-1' = :id",
+    "UPDATE order_lines SET document = '{\"torn\": 1}' WHERE order_id || '-1-1' = :id",
     "INSERT INTO transitions (order_id, subject, seq, kind, event, effective_at, recorded_at, actor_role, actor_name,"
     " body, hash) SELECT order_id, subject, seq + 1, kind, event, effective_at, recorded_at, actor_role, actor_name,"
     " body, hash FROM transitions WHERE subject = :id AND seq = (SELECT max(seq) FROM transitions WHERE subject = :id)",
@@ -59,3 +60,16 @@ def test_a_damaged_refund_that_is_owed_something_stops_no_payout(market: Market)
     market.refunds.work(at=market.at)
     assert market.get(first).state == "paid_out.settled"
     market.require_sound()
+
+
+def test_a_damaged_refund_keeps_no_message_of_others(market: Market) -> None:
+    """What was to be said of others is delivered; its own message waits, and is no dead letter."""
+    first, second = market.to("rejected.appealable"), market.to("rejected.appealable")
+    damage(market, DAMAGES[3], first)
+    inbox = Inbox()
+    for _ in range(2):
+        market.refunds.deliver(inbox, at=market.at)
+
+    assert {message.refund for message in inbox.taken} >= {second}
+    assert "REJECTED" not in {message.code for message in inbox.taken if message.refund == first}
+    assert market.refunds.numbers().dead == 0
