@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from refundflow import verifier
 from refundflow.errors import BadInput, RoleNotAllowed
 from refundflow.service import Refunds
 from tests.integration.test_calendar_import import NEXT_YEAR
@@ -52,7 +53,7 @@ def test_a_clock_that_goes_back_moves_no_register_back(databases: Databases, tmp
     url = databases.empty()
     prepare_rehearsal(url)
     market = Market(url, signing_key=tmp_path / "log.key")
-    ahead = market.now = datetime.now(UTC) + timedelta(days=3)
+    ahead = market.now = datetime.now(UTC) + timedelta(seconds=50)  # a verifier bears a minute
     market.refunds.staff_add("chen", roles=["supervisor"], actor=CHEN, at=market.at)
     old = market.refunds.key_create(actor=CHEN, at=market.at)
     market.refunds.calendar_import(json.dumps(NEXT_YEAR), source="2027.json", actor=CHEN, at=market.at)
@@ -68,6 +69,9 @@ def test_a_clock_that_goes_back_moves_no_register_back(databases: Databases, tmp
         assert str(done.last) == "2028-12-31" and refunds.calendar_status().imports == 2
         retired = refunds.keys()[0]
         assert new.since >= ahead and retired.id == old.id and retired.until is not None and retired.until >= ahead
+        path = tmp_path / "entries.jsonl"
+        refunds.export(format="jsonl", output=str(path), actor=CHEN)
+        assert verifier.verify(path, [old.vkey, new.vkey]).findings == []
         with refunds.engine.store.read() as tx:
             for subject in ("keys", "calendar", "staff"):
                 moments = [entry.effective_at for entry in tx.entries(subject, order_id="")]
