@@ -18,7 +18,8 @@ from bench.by_hand import open_hand, recorded, write_by_hand
 from bench.clones import clone, clone_name
 from bench.scene import Place, postgres_url, sqlite_url
 from refundflow.service import Refunds
-from refundflow.service.work import BATCH, LET_IN
+from refundflow.service.sweep import BATCH
+from refundflow.service.work import LET_IN
 from refundflow.store import Store
 from refundflow.worker import settle
 from states import times

@@ -19,6 +19,7 @@ from refundflow.errors import BadInput, NotInitialised, RefundflowError
 from refundflow.proof import read_key
 from refundflow.proof.publish import published_head
 from refundflow.service import Refunds
+from refundflow.service.erasing import unfinished
 from states.chart import disagreements
 from states.policy_values import Policy
 from states.refund_v1 import TABLE, RefundV1
@@ -54,6 +55,7 @@ def examine(
     if opened.verdict == "ok":
         yield _looked("guards", lambda: _guards(url))
         yield _looked("privileges", lambda: _privileges(url))
+        yield _looked("erasures", lambda: _erasures(url))
         yield _looked("log", lambda: _log(url, signing_key, checkpoints))
 
 
@@ -158,6 +160,16 @@ def _privileges(url: str) -> tuple[Verdict, str]:
     if beyond:
         return "warning", f"this role may also {', '.join(beyond)} entries: run as one that may not"
     return "ok", "this role may read and add entries, no more"
+
+
+def _erasures(url: str) -> tuple[Verdict, str]:
+    """Tell of erasures that somebody promised to a buyer and that were interrupted."""
+    with Refunds.connect(url) as refunds:
+        found = refunds.engine.read(unfinished)
+    if not found:
+        return "ok", "none was begun and not ended"
+    told = "; ".join(f"{begun.ref} ({begun.reason}) begun at {begun.at:%Y-%m-%d %H:%M} UTC" for begun in found)
+    return "warning", f"not ended: {told}: unless one is running, the same call again ends it: privacy erase BUYER"
 
 
 def _log(url: str, signing_key: Path | None, checkpoints: str | None) -> tuple[Verdict, str]:

@@ -125,6 +125,11 @@ def _gauges(numbers: values.Numbers) -> Iterator["Metric"]:
             "Age of the newest signed checkpoint; 0 where there is none.",
             numbers.checkpoint_age_seconds,
         ),
+        (
+            "refundflow_erasures_unfinished",
+            "Erasures of buyers that were begun and have not ended.",
+            numbers.unfinished_erasures,
+        ),
     ):
         yield _gauge(name, about, (), {(): value})
 

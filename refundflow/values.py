@@ -500,6 +500,7 @@ class Numbers:
     uncounted: int
     unsigned: int
     checkpoint_age_seconds: float
+    unfinished_erasures: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -181,9 +181,9 @@ class _Rulebook:
     def calendar(self, at: str) -> _Calendar:  # in force at a moment: the newest imported before it
         return self._calendars[bisect_left(self.imports, at, key=lambda each: each[0])]
     def imports_due(self, deadline: Document) -> list[tuple[str, _Calendar]]:  # that a provisional deadline waits for
-        since, counted = str(deadline.get("counted_at", deadline["set_at"])), "counted_at" in deadline
-        later = [each for each in self.imports if each[0] > since or (each[0] == since and not counted)]
-        return later if deadline.get("provisional") else []
+        key = (deadline.get("counted_at"), deadline["calendar"])  # of two at one moment the later in order is newer
+        new = max((i for i, (at, one) in enumerate(self.imports, 1) if (at, one.version) == key), default=0)
+        return [a for a in self.imports[new:] if deadline.get("provisional") and a[0] >= (key[0] or deadline["set_at"])]
 
 # --- time: moments are text that sorts as time does; a day's 00:00 belongs to that day --------------------------------
 @lru_cache(maxsize=4096)
@@ -669,7 +669,7 @@ class _Register:  # a chain that belongs to no order: who is staff, which calend
             if body["patch"] != {p["name"]: {"roles": p["roles"], "active": p["active"]}} or body["kind"] != "fact":
                 yield "DOCUMENT", f"the patch is not what is said of {p['name']}"
             self.people.told.append((leaf, recorded, p["name"], p["roles"] if p["active"] else []))
-        if subject == "calendar" and (recorded, p["version"]) not in [(a, c.version) for a, c in self.rules.imports]:
+        if subject == "calendar" and (self.newest, p["version"]) not in [(a, c.version) for a, c in self.rules.imports]:
             yield "CALENDAR", f"the import of {p['version']} is not among the calendars of the manifest"
 
 # --- needs: the events, a code, the words for where it does not hold, the question ------------------------------------

@@ -1,5 +1,6 @@
 """Deadlines after an import of a calendar: what was counted provisionally is counted again, what was set stays."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from states import clocks, times
@@ -26,13 +27,21 @@ def _imports_due(draft: Draft, case: Case) -> list[tuple[str, str, Calendar]]:
     found = []
     for name, deadline in case["deadlines"].items():
         if deadline.get("provisional"):
-            counted_at = times.moment(deadline.get("counted_at", deadline["set_at"]))
-            for moment, calendar in draft.rules.calendars.imports:
-                # At its own moment an import is not in force yet, so what was set then was counted without it.
-                later = moment > counted_at if "counted_at" in deadline else moment >= counted_at
-                if later and moment <= draft.now:
+            for moment, calendar in _not_counted(draft.rules.calendars.imports, deadline):
+                if moment <= draft.now:
                     found.append((times.text(moment), name, calendar))
     return found
+
+
+def _not_counted(imports: Sequence[tuple[datetime, Calendar]], deadline: Deadline) -> list[tuple[datetime, Calendar]]:
+    """Return the imports by which a deadline was not counted yet; of two at one moment the later in order is newer."""
+    if "counted_at" not in deadline:
+        # At its own moment an import is not in force yet, so what was set then was counted without it.
+        set_at = times.moment(deadline["set_at"])
+        return [item for item in imports if item[0] >= set_at]
+    last = (times.moment(deadline["counted_at"]), deadline["calendar"])
+    done = max((number for number, item in enumerate(imports, 1) if (item[0], item[1].version) == last), default=0)
+    return [item for item in imports[done:] if item[0] >= last[0]]
 
 
 def count_again(draft: Draft, case: Case, name: str, calendar: Calendar, at: datetime) -> None:

@@ -1,22 +1,26 @@
 """What the parts of the facade share: an open engine, acts on a refund and on a line, values for the reader."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, TypeVar
 
 from refundflow import values
-from refundflow.errors import BadInput
+from refundflow.errors import BadInput, Busy, ChangedMeanwhile
 from refundflow.service import views
 from refundflow.service.callers import Caller, parse_caller
 from refundflow.service.engine import Engine
 from refundflow.service.requests import Answer, Request, place_of
 from refundflow.store import Tx
-from states.case import Actor, Aggregate, Case, Json
+from states.case import Actor, Aggregate, Case, Json, line_subject
 from states.decide import allowed
 from states.draft import Draft
 from states.refund_v1 import TABLE
 
+log = logging.getLogger("refundflow.work")
 PAGE = 500
+Place = tuple[str, str]  # order id, line
+T = TypeVar("T")
 
 
 class By(TypedDict):
@@ -41,6 +45,21 @@ class Facade:
     """The base of the facade: one method per act is one call of `_act` or `_fact`."""
 
     engine: Engine
+
+    def _apart(self, place: Place, step: Callable[[], T]) -> T | None:
+        """Take a step on one line; where it is damaged say so, once per process, and go on with others."""
+        line = line_subject(*place)
+        try:
+            return step()
+        except Busy:
+            raise
+        except ChangedMeanwhile as problem:
+            log.warning("%s: %s", line, problem)
+        except Exception as problem:  # noqa: BLE001
+            if line not in self.engine.damaged:
+                self.engine.damaged.add(line)
+                log.error("%s stands still: %r; look with: refundflow audit verify", line, problem)
+        return None
 
     def _act(
         self,

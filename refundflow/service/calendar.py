@@ -82,13 +82,14 @@ class CalendarWork(Facade):
             raise RoleNotAllowed((Blocker(code="ROLE_NOT_ALLOWED", params=params),))
         if not self.engine.store.rehearsal:
             require_registered(tx, caller)
+        head = tx.head(REGISTER_ORDER, SUBJECT)  # first: what is looked at below is what the next entry stands on
         self.engine.refresh(tx)
         now = self.engine.time(tx, at)
-        before = self.engine.calendars.at(now + timedelta(microseconds=1))
+        effective_at = tx.not_before(SUBJECT, now)
+        before = self.engine.calendars.at(effective_at + timedelta(microseconds=1))
         joined = calendars.laid_over(before, told)
         if joined.version == before.version:
             return before
-        head = tx.head(REGISTER_ORDER, SUBJECT)
         entry = Entry(
             subject=SUBJECT,
             seq=head.seq + 1,
@@ -96,7 +97,7 @@ class CalendarWork(Facade):
             event="calendar_imported",
             before=None,
             after=None,
-            effective_at=times.text(now),
+            effective_at=times.text(effective_at),
             actor=Actor(role=caller.role, name=caller.name),
             params={"version": joined.version, "last": joined.last.isoformat(), "over": before.version},
             texts=(),
@@ -107,7 +108,7 @@ class CalendarWork(Facade):
         )
         sealed = audit.seal([entry], heads={SUBJECT: head.hash}, recorded_at=now)
         tx.append_register_entry(SUBJECT, sealed[0])
-        tx.put_calendar(joined.version, now, calendars.dump(joined))
+        tx.put_calendar(joined.version, effective_at, calendars.dump(joined))
         self.engine.reached(tx, now)
         return joined
 

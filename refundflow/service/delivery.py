@@ -3,15 +3,17 @@
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from refundflow import values
 from refundflow.errors import BadInput, NotFound, Refused, RoleNotAllowed
 from refundflow.outbox import COMMAND_SECONDS, MAX_TRIES, Message, NotDelivered, Receiver, wait_after
 from refundflow.service import views
-from refundflow.service.base import Facade
+from refundflow.service.base import Facade, Place
 from refundflow.service.callers import Caller, parse_caller, require_registered
 from refundflow.service.requests import Request, place_of
-from refundflow.service.work import BATCH, SYSTEM_KINDS, never
+from refundflow.service.sweep import BATCH
+from refundflow.service.work import SYSTEM_KINDS, never
 from refundflow.store import EffectRow, Tx
 from states.case import Blocker
 
@@ -50,7 +52,8 @@ class Delivery(Facade):
         return self.engine.read(lambda tx: tx.deliverable(now, BATCH, without=SYSTEM_KINDS))
 
     def _deliver_one(self, effect: EffectRow, receiver: Receiver, at: datetime | None, done: Counter[str]) -> None:
-        message = self.engine.write(lambda tx: self._begin(tx, effect, at))
+        begin = partial(self._begin, effect=effect, at=at)
+        message = self._apart(_place(effect), lambda: self.engine.write(begin))
         if message is None:
             return
         try:
@@ -118,7 +121,7 @@ class Delivery(Facade):
             row = _found(tx, number)
             if row.kind in SYSTEM_KINDS:
                 raise BadInput("the system's own work is never dropped: it ends with the refund", field="effect")
-            order_id, line = row.subject.split("/", 1) if "/" in row.subject else place_of(row.subject)
+            order_id, line = _place(row)
             request = Request(
                 event="effect_discarded",
                 caller=caller,
@@ -161,7 +164,7 @@ class Delivery(Facade):
     def _texts(self, tx: Tx, effect: EffectRow) -> dict[str, str | None]:
         if effect.kind == "buyer_message" and effect.code not in _WITH_TEXT:
             return {}
-        order_id, line = effect.subject.split("/", 1) if "/" in effect.subject else place_of(effect.subject)
+        order_id, line = _place(effect)
         facts = tx.line(order_id, line)
         owner = tx.buyer(facts["buyer"]) if facts else None
         texts = views.texts_of(self.engine.vault, owner, effect.subject, tx.personal(order_id, effect.subject))
@@ -187,6 +190,11 @@ class Delivery(Facade):
         if caller.role not in _MAY:
             raise RoleNotAllowed((Blocker(code="ROLE_NOT_ALLOWED", params={"role": caller.role, "roles": list(_MAY)}),))
         self._staff_only(tx, caller)
+
+
+def _place(effect: EffectRow) -> Place:
+    order_id, _, line = effect.subject.partition("/")
+    return (order_id, line) if line else place_of(effect.subject)
 
 
 def _found(tx: Tx, number: int) -> EffectRow:

@@ -41,6 +41,7 @@ class Engine:
         self.vault = Vault(store.secret, rehearsal=store.rehearsal)
         self.policy = policy
         self._policies: dict[str, Policy] = {policy.version: policy}
+        self.damaged: set[str] = set()  # what could not be read or moved, and was told
         with store.read() as tx:
             self.refresh(tx)
 

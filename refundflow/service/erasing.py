@@ -25,7 +25,27 @@ class Begun:
     ref: str
     reason: str
     seq: int
+    at: datetime
     resumed: bool
+
+
+def unfinished(tx: Tx) -> list[Begun]:
+    """Return the erasures that were begun and have not ended, the oldest first: one under way, or interrupted."""
+    refs = set(tx.unfinished_erasures())
+    return [begun for begun in reversed(_begun(tx)) if begun.ref in refs] if refs else []
+
+
+def _begun(tx: Tx) -> list[Begun]:
+    """Return every erasure that was ever begun, the newest first."""
+    told = [
+        (entry, entry.parsed()["params"])
+        for entry in reversed(tx.entries(SUBJECT, order_id=REGISTER_ORDER))
+        if entry.event == "erasure_begun" and entry.kind == "fact"
+    ]
+    return [
+        Begun(ref=params["buyer"], reason=params["reason"], seq=entry.seq, at=entry.effective_at, resumed=True)
+        for entry, params in told
+    ]
 
 
 class Eraser:
@@ -40,10 +60,9 @@ class Eraser:
         ref = tx.erasing(lookup)
         if ref is None:
             return None
-        for entry in reversed(tx.entries(SUBJECT, order_id=REGISTER_ORDER)):
-            params = entry.parsed()["params"]
-            if entry.event == "erasure_begun" and entry.kind == "fact" and params["buyer"] == ref:
-                return Begun(ref=ref, reason=params["reason"], seq=entry.seq, resumed=True)
+        for begun in _begun(tx):
+            if begun.ref == ref:
+                return begun
         raise NotFound(f"entry of the erasure of {ref}")
 
     def begin(self, tx: Tx, lookup: str, reason: str) -> Begun | Refused | None:
@@ -58,7 +77,7 @@ class Eraser:
         if blockers:
             return Refused(blockers, zone=self.engine.policy.zone)
         tx.destroy_key(owner)
-        return Begun(ref=owner.ref, reason=reason, seq=seq, resumed=False)
+        return Begun(ref=owner.ref, reason=reason, seq=seq, at=now, resumed=False)
 
     def _open(self, tx: Tx, place: tuple[str, str], now: datetime) -> tuple[Blocker, ...]:
         stored = tx.aggregate(*place, lock=True)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from refundflow import audit, config, values
 from refundflow.errors import BadInput, Misconfigured, NotFound, RoleNotAllowed
@@ -10,7 +10,7 @@ from refundflow.proof import SigningKey, VerifyingKey, known_keys, origin_of, re
 from refundflow.proof.keys import KnownKey, replace_key, write_key
 from refundflow.service.callers import Caller, parse_caller, require_registered
 from refundflow.service.log import LogWork
-from refundflow.store import REGISTER_ORDER, Tx
+from refundflow.store import REGISTER_ORDER, Head, Tx
 from states import times
 from states.case import Actor, Blocker, Entry, Json
 
@@ -101,55 +101,67 @@ class Keys(LogWork):
 
     def _register_key(self, key: VerifyingKey, caller: Caller, at: datetime | None) -> values.LogKey:
         def work(tx: Tx) -> values.LogKey:
-            now = self.engine.time_to_read(tx, at)
+            end = self._end_of_register(tx, at)
             for known in known_keys(tx):
                 if known.key.id == key.id:
                     if known.key != key or known.until is not None:
                         raise BadInput(f"the key {key.id} was retired: a key is never taken back", field="key")
                     return _shown(known)
-            said: dict[str, Json] = {"vkey": str(key), "since": times.text(now)}
-            self._write_key_entry(tx, "key_added", {"key": key.id, "vkey": str(key)}, {key.id: said}, caller, now)
-            return _shown(KnownKey(key, now, None))
+            said: dict[str, Json] = {"vkey": str(key), "since": times.text(end.following)}
+            self._write_key_entry(tx, "key_added", {"key": key.id, "vkey": str(key)}, {key.id: said}, caller, end)
+            return _shown(KnownKey(key, end.following, None))
 
         return self.engine.write(work)
 
     def _retire_key(self, key_id: str, caller: Caller, at: datetime | None) -> values.LogKey:
         def work(tx: Tx) -> values.LogKey:
-            now = self.engine.time_to_read(tx, at)
+            end = self._end_of_register(tx, at)
             known = next((item for item in known_keys(tx) if key_id in (item.key.id, str(item.key))), None)
             if known is None:
                 raise NotFound(key_id)
             if known.until is not None:
                 return _shown(known)
-            patch: dict[str, Json] = {known.key.id: {"until": times.text(now)}}
-            self._write_key_entry(tx, "key_retired", {"key": known.key.id, "vkey": str(known.key)}, patch, caller, now)
-            return _shown(KnownKey(known.key, known.since, now))
+            patch: dict[str, Json] = {known.key.id: {"until": times.text(end.following)}}
+            self._write_key_entry(tx, "key_retired", {"key": known.key.id, "vkey": str(known.key)}, patch, caller, end)
+            return _shown(KnownKey(known.key, known.since, end.following))
 
         return self.engine.write(work)
 
-    def _write_key_entry(
-        self, tx: Tx, event: str, params: dict[str, Json], patch: dict[str, Json], caller: Caller, now: datetime
-    ) -> None:
+    def _end_of_register(self, tx: Tx, at: datetime | None) -> "_End":
         head = tx.head(REGISTER_ORDER, SUBJECT)
+        now = self.engine.time_to_read(tx, at)
+        return _End(head, now, tx.not_before(SUBJECT, now))
+
+    def _write_key_entry(
+        self, tx: Tx, event: str, params: dict[str, Json], patch: dict[str, Json], caller: Caller, end: "_End"
+    ) -> None:
         entry = Entry(
             subject=SUBJECT,
-            seq=head.seq + 1,
+            seq=end.head.seq + 1,
             kind="fact",
             event=event,
             before=None,
             after=None,
-            effective_at=times.text(now),
+            effective_at=times.text(end.following),
             actor=Actor(role=caller.role, name=caller.name),
             params=params,
             texts=(),
             patch=patch,
             ledger={},
             policy=self.engine.policy.version,
-            calendar=self.engine.calendars.at(now).version,
+            calendar=self.engine.calendars.at(end.now).version,
         )
-        sealed = audit.seal([entry], heads={SUBJECT: head.hash}, recorded_at=now)
+        sealed = audit.seal([entry], heads={SUBJECT: end.head.hash}, recorded_at=end.now)
         tx.append_register_entry(SUBJECT, sealed[0])
-        self.engine.reached(tx, now)
+        self.engine.reached(tx, end.now)
+
+
+class _End(NamedTuple):
+    """Where the register ends, read before anything else of it: the next entry stands on what was looked at."""
+
+    head: Head
+    now: datetime
+    following: datetime  # the effective time of the next entry
 
 
 def _made(path: Path, name: str) -> SigningKey:

@@ -47,6 +47,7 @@ class Numbers(Facade):
                 unsigned=max(tx.log_end().size - (signed.size if signed else 0), 0)
                 + max(standing.newest - tx.log_end().last_gid, 0),
                 checkpoint_age_seconds=_since(signed.made_at if signed else None, now),
+                unfinished_erasures=len(tx.unfinished_erasures()),
             )
 
         return self.engine.read(read)

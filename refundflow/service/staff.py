@@ -8,7 +8,7 @@ from refundflow.errors import BadInput, NotFound, Refused, RoleNotAllowed
 from refundflow.service.base import Facade
 from refundflow.service.callers import Caller, parse_caller, require_registered
 from refundflow.service.door import check_reference, one_line
-from refundflow.store import REGISTER_ORDER, StaffRow, Tx
+from refundflow.store import REGISTER_ORDER, Head, StaffRow, Tx
 from refundflow.store.documents import canonical
 from states import codes, times
 from states.case import Actor, Blocker, Entry, Json
@@ -79,6 +79,7 @@ class Staff(Facade):
         request = self.engine.vault.request_hash(self.engine.vault.secret, canonical(asked))
 
         def work(tx: Tx) -> values.StaffMember:
+            head = tx.head(REGISTER_ORDER, SUBJECT)  # first: what is looked at below is what the next entry stands on
             used = tx.entry_by_key(REGISTER_ORDER, SUBJECT, key) if key else None
             if used is not None and used.request_hash == request:
                 return _member(row)
@@ -89,7 +90,7 @@ class Staff(Facade):
             if before is not None and (before.roles, before.active) == (row.roles, row.active):
                 return _member(before)
             now = self.engine.time_to_read(tx, at)
-            self._write(tx, row, event, caller, now, key, request)
+            self._write(tx, head, row, event, caller, now, key, request)
             if at is not None:
                 self.engine.reached(tx, now)
             return _member(row)
@@ -111,9 +112,16 @@ class Staff(Facade):
             raise BadInput(f"{row.name} is the only supervisor: register another one first", field="name")
 
     def _write(
-        self, tx: Tx, row: StaffRow, event: str, caller: Caller, now: datetime, key: str | None, request: str
+        self,
+        tx: Tx,
+        head: Head,
+        row: StaffRow,
+        event: str,
+        caller: Caller,
+        now: datetime,
+        key: str | None,
+        request: str,
     ) -> None:
-        head = tx.head(REGISTER_ORDER, SUBJECT)
         document: dict[str, Json] = {row.name: {"roles": list(row.roles), "active": row.active}}
         entry = Entry(
             subject=SUBJECT,

@@ -6,24 +6,23 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from refundflow import values
 from refundflow.errors import Refused
 from refundflow.gateways import Gateway, Notification, Outcome, PayoutOrder
-from refundflow.service.base import Facade, given
+from refundflow.service.base import Place, given
 from refundflow.service.callers import SYSTEM, Caller
 from refundflow.service.requests import Request, place_of
+from refundflow.service.sweep import BATCH, Sweep
 from refundflow.store import EffectId, EffectRow, Tx
 from states import times
 from states.case import Aggregate, Json
 from states.decide import due
 from states.payout import LASTING_RULES, MANUAL
-from states.warnings import warnings
 
 log = logging.getLogger("refundflow.work")
-BATCH = 100
-LOOK_AHEAD = 4  # batches of others that a worker looks past for work of its own
 LET_IN = 0.0005  # seconds between batches, in which whoever waits for the database gets it
 LOOK_AGAIN = timedelta(minutes=10)  # at what no clock lifts: an open chargeback, a line that does not cover
 SYSTEM_KINDS = ("system_act", "payout")  # effects that the system acts on by itself
@@ -35,7 +34,7 @@ def never() -> bool:
     return False
 
 
-class SystemWork(Facade):
+class SystemWork(Sweep):
     """One round of what the system owes; calling it never or all the time gives the same history."""
 
     gateways: Mapping[str, Gateway]
@@ -47,7 +46,8 @@ class SystemWork(Facade):
         """
         done: Counter[str] = Counter()
         now = self.engine.write(lambda tx: self._start(tx, at)) if self.engine.store.rehearsal else self._present(at)
-        while not stop() and self.fire(done, at=at):
+        damaged: set[Place] = set()
+        while not stop() and self.fire(done, at=at, damaged=damaged):
             time.sleep(0 if self.engine.store.rehearsal else LET_IN)
         while not stop() and self.warn(done, at=at):
             time.sleep(0 if self.engine.store.rehearsal else LET_IN)
@@ -71,15 +71,6 @@ class SystemWork(Facade):
         """
         return self.engine.read(lambda tx: tx.next_work_at(None if delivering else SYSTEM_KINDS))
 
-    def fire(self, done: Counter[str], *, at: datetime | None = None, limit: int = BATCH) -> int:
-        """Fire what is due on at most `limit` order lines in one transaction; return how many lines were fired.
-
-        A line that somebody else is changing is left to him: whoever touches it applies what is due first.
-        """
-        fired: Counter[str] = self.engine.write(lambda tx: self._fire(tx, at, limit))
-        done["lapsed"] += fired["lapsed"]
-        return fired["lines"]
-
     def _present(self, at: datetime | None) -> datetime:
         return self.engine.read(lambda tx: self.engine.time(tx, at))
 
@@ -87,43 +78,6 @@ class SystemWork(Facade):
         now = self.engine.time(tx, at)
         self.engine.reached(tx, now)
         return now
-
-    def _fire(self, tx: Tx, at: datetime | None, limit: int) -> Counter[str]:
-        fired: Counter[str] = Counter()
-        places = tx.due(self.engine.time(tx, at), LOOK_AHEAD * limit)
-        while places and fired["lines"] < limit:
-            asked = limit - fired["lines"]
-            lines, places = tx.take(places[:asked]), places[asked:]
-            fired += self.engine.lapse(tx, lines, self.engine.time(tx, at))
-        return fired
-
-    def warn(self, done: Counter[str], *, at: datetime | None = None, limit: int = BATCH) -> int:
-        """Tell once of deadlines that come near, of at most `limit` refunds in one transaction; return how many."""
-        warned: int = self.engine.write(lambda tx: self._warn(tx, at, limit))
-        done["warned"] += warned
-        return warned
-
-    def _warn(self, tx: Tx, at: datetime | None, limit: int) -> int:
-        refunds = tx.warnings(self.engine.time_to_read(tx, at), LOOK_AHEAD * limit)
-        warned = 0
-        for refund in refunds:
-            if warned == limit:
-                break
-            warned += self._warn_of(tx, refund, at)
-        return warned
-
-    def _warn_of(self, tx: Tx, refund: str, at: datetime | None) -> int:
-        order_id, line = place_of(refund)
-        taken = tx.take([(order_id, line)])
-        if not taken:
-            return 0
-        [stored] = taken
-        now = self.engine.time(tx, at)
-        effects = warnings(stored.aggregate.refunds[refund], now=now, warned_at=stored.warned.get(refund))
-        if effects:
-            tx.add_effects(order_id, effects, now)
-        tx.mark_warned(refund, now)
-        return 1
 
     def _waiting(self, at: datetime | None, tried: set[EffectId]) -> list[EffectRow]:
         """Return what is to be done by now, what this round itself has brought about included."""
@@ -135,7 +89,8 @@ class SystemWork(Facade):
 
     def _owe(self, effect: EffectRow, at: datetime | None, done: Counter[str]) -> None:
         """Do what the system owes a refund in the transaction that takes it off the list."""
-        done.update(self.engine.write(lambda tx: self._owe_in(tx, effect, at)))
+        owed = self._apart(place_of(effect.subject), lambda: self.engine.write(lambda tx: self._owe_in(tx, effect, at)))
+        done.update(owed or {})
 
     def _owe_in(self, tx: Tx, effect: EffectRow, at: datetime | None) -> Counter[str]:
         held = _held(tx, effect)
@@ -170,7 +125,9 @@ class SystemWork(Facade):
     def _send(self, effect: EffectRow, at: datetime | None, done: Counter[str]) -> None:
         """Send a payout, or ask what became of it: the next time is written down before this one begins."""
         gateway = self.gateways.get(effect.params["channel"])
-        tries = self.engine.write(lambda tx: self._begin_sending(tx, effect, at, known=gateway is not None))
+        place = place_of(effect.subject)
+        begin = partial(self._begin_sending, effect=effect, at=at, known=gateway is not None)
+        tries = self._apart(place, lambda: self.engine.write(begin))
         if tries is None or gateway is None:
             return
         order = PayoutOrder(
@@ -184,9 +141,9 @@ class SystemWork(Facade):
         outcome = gateway.send(order) if tries == 0 else _ask(gateway, order)
         done["sent"] += 1
         if outcome.kind in ("settled", "refused"):
-            self._heard(gateway.name, effect, outcome, at, done)
+            self._apart(place, lambda: self._heard(gateway.name, effect, outcome, at, done))
         elif tries >= len(self.engine.policy.ask_again_seconds):
-            done.update(self.engine.write(lambda tx: self._hand_over(tx, effect, at)))
+            done.update(self._apart(place, lambda: self.engine.write(lambda tx: self._hand_over(tx, effect, at))) or {})
 
     def _begin_sending(self, tx: Tx, effect: EffectRow, at: datetime | None, *, known: bool) -> int | None:
         """Write down when to ask again, and return how often was tried before; None: it is somebody else's now."""

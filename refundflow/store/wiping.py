@@ -47,6 +47,9 @@ FORGET_PROBLEMS = (
     .values(problem=None)
 )  # fmt: skip
 _LOOKUP_LENGTH = 64
+_BEGUN = "erasing"
+# The bounds hold in every collation: a space may count for nothing there.
+UNFINISHED = select(_BUYER.c.ref).where(_BUYER.c.lookup >= _BEGUN, _BUYER.c.lookup < "erasinh").order_by(_BUYER.c.ref)
 
 
 class Wiping:
@@ -65,6 +68,10 @@ class Wiping:
         """Return the reference of a buyer whose erasure was begun and has not ended."""
         row = self.session.one(HOLD_LOOKUP, lookup=_begun(lookup))
         return row[0] if row else None
+
+    def unfinished_erasures(self) -> list[str]:
+        """Return the references of all buyers whose erasure was begun and has not ended."""
+        return [row[0] for row in self.session.rows(UNFINISHED)]
 
     def destroy_key(self, row: BuyerRow) -> None:
         """Overwrite key and id of a buyer in place: as long as before, so that no database moves the old bytes."""
@@ -96,7 +103,7 @@ class Wiping:
 
 
 def _begun(lookup: str) -> str:
-    return f"erasing {lookup}"[:_LOOKUP_LENGTH]
+    return f"{_BEGUN} {lookup}"[:_LOOKUP_LENGTH]
 
 
 def _ended(buyer_ref: str) -> str:

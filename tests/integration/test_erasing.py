@@ -8,11 +8,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from refundflow import migrations, policies, values
+from refundflow import doctor, metrics, migrations, policies, values
 from refundflow.errors import BadInput, Busy, NotFound, Refused, RoleNotAllowed
 from refundflow.outbox import Message
 from refundflow.service import Refunds
-from refundflow.store import Store
+from refundflow.store import REGISTER_ORDER, Store
 from tests.integration.test_facade_privacy import MARK, a_whole_story, stored
 from tests.support import mortal_host
 from tests.support.databases import Databases
@@ -36,6 +36,11 @@ def a_past(market: Market, *, orders: int = 1) -> list[str]:
 def erase(market: Market, buyer: str = MARK, **terms: Any) -> values.Erasure:
     """Erase a buyer now."""
     return market.refunds.privacy_erase(buyer, **{"reason": "request 7", "actor": CHEN, "at": market.at} | terms)
+
+
+def interrupt(done: int) -> None:
+    """Interrupt a call that tells how far it is."""
+    raise KeyboardInterrupt
 
 
 def key_of(url: str) -> bytes:
@@ -180,6 +185,29 @@ def test_an_erasure_that_was_killed_is_ended_by_the_same_call(databases: Databas
         market.close()
         after += 1
     assert after > 7
+
+
+def test_an_erasure_that_was_interrupted_is_told(market: Market) -> None:
+    """Until the same call ends it, the doctor names it and a metric counts it; an ended one is told by nobody."""
+    a_past(market, orders=3)
+    market.order(buyer_id="another")
+    erase(market, "another")
+
+    def told() -> tuple[str, str, str, bool]:
+        [found] = [item for item in doctor.examine(market.url) if item.what == "erasures"]
+        with market.refunds.engine.store.read() as tx:
+            events = tx.entries("privacy", order_id=REGISTER_ORDER)
+        ref = next(entry for entry in reversed(events) if entry.event == "erasure_begun").parsed()["params"]["buyer"]
+        text = metrics.text(market.refunds)
+        [number] = [line for line in text.splitlines() if line.startswith("refundflow_erasures_unfinished")]
+        return found.verdict, found.detail, number.split()[1], str(ref) in found.detail
+
+    with pytest.raises(KeyboardInterrupt):
+        erase(market, batch=1, progress=interrupt)
+    verdict, detail, number, named = told()
+    assert (verdict, number, named) == ("warning", "1.0", True) and "request 7" in detail and MARK not in detail
+    assert erase(market).resumed
+    assert told() == ("ok", "none was begun and not ended", "0.0", False)
 
 
 def test_a_refund_that_is_not_at_its_end_keeps_its_buyer(market: Market) -> None:

@@ -17,7 +17,7 @@ import pytest
 from refundflow.proof import Cadence
 from refundflow.proof.folder import Folder
 from refundflow.service import Refunds
-from refundflow.service.work import BATCH
+from refundflow.service.sweep import BATCH
 from refundflow.store import Store
 from refundflow.worker import Worker
 from tests.support.aged import LAPSES, Inbox, lapses_of, waiting_for_evidence

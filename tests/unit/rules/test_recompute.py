@@ -121,3 +121,22 @@ def test_an_import_binds_at_its_moment_whoever_touches_the_refund_first() -> Non
 
     assert story.events() == ["submit", "deadline_recomputed", "begin_review"]
     assert [local(entry.effective_at) for entry in story.entries[-2:]] == ["2026-12-31 09:00", "2027-01-02 09:00"]
+
+
+def test_of_two_imports_at_one_moment_each_counts_in_its_order() -> None:
+    """The first leaves the mark, the second knows the days: the same entries, swept between the two or only after."""
+    day = NEXT_YEAR.first
+    short = replace(NEXT_YEAR, version="short", last=day, holidays=frozenset({day}), makeup=frozenset())
+    swept, late = (winter().submit().at("2026-12-31T09:00") for _ in range(2))
+    shipped = rules().calendars.at(late.now)
+    told = [(None, shipped), (late.now, overlay(shipped, short, "short"))]
+    both = replace(rules(), calendars=Calendars([*told, (late.now, overlay(told[1][1], NEXT_YEAR, "next-year"))]))
+
+    recomputed(swept, short)
+    for story in (swept, late):
+        story.rules = both
+        story.sweep()
+
+    assert swept.events() == late.events() == ["submit", "deadline_recomputed", "deadline_recomputed"]
+    assert swept.case == late.case and late.due("review") == "2027-01-06 00:00"
+    assert "provisional" not in late.deadline("review")
