@@ -35,7 +35,7 @@ Forms = Annotated[
     typer.Option("--format", help="The form of the file; may be repeated for a folder."),
 ]
 Target = Annotated[
-    str, typer.Option("--output", metavar="PATH", help="The file to write; a folder where it ends with a slash.")
+    str, typer.Option("--output", "-o", metavar="PATH", help="The file to write; a folder where it ends with a slash.")
 ]
 From = Annotated[
     datetime | None,
@@ -106,9 +106,6 @@ def export(
     gets entries.jsonl, which carries the proof, and the chart as a Petri net. With --as-of: every refund and ledger
     as they were, one row each, as CSV or JSON Lines.
     """
-    if as_of is not None or known_at is not None:
-        _export_as_of(call, forms, path, as_of, known_at)
-        return
     from refundflow.values import ExportFilters
 
     filters = ExportFilters(
@@ -122,6 +119,11 @@ def export(
         max_amount=max_amount,
         refunds=tuple(refunds or ()),
     )
+    if as_of is not None or known_at is not None:
+        if filters != ExportFilters():
+            raise BadInput("--as-of and --known-at take no filters: every line and refund is told", field="as_of")
+        _export_as_of(call, forms, path, as_of, known_at)
+        return
     gc.freeze()  # what is loaded stays: the collector need not walk through it again and again
     with call.connected() as opened, progress_bar("exporting entries") as progress:
         done = opened.export(format=forms, output=path, filters=filters, progress=progress, **call.who)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from refundflow import proof, values
-from refundflow.errors import NotFound
+from refundflow.errors import BadInput, NotFound
 from refundflow.proof import Cadence, Log, checkpointer, proofs, publish
 from refundflow.service.callers import Caller, parse_caller
 from refundflow.service.reading import Reading
@@ -108,11 +108,16 @@ class LogWork(Reading):
 
         Raises:
             NotFound: no checkpoint has that size.
-            BadInput: one of them is not signed.
+            BadInput: one of them is not signed, or the first is the larger.
         """
 
         def read(tx: Tx) -> dict[str, Any]:
-            return proofs.consistency_file(Log(tx, first), Log(tx, second))
+            earlier, later = Log(tx, first), Log(tx, second)
+            if earlier.size > later.size:
+                raise BadInput(
+                    f"{earlier.size} is more than {later.size}: name the earlier checkpoint first", field="first"
+                )
+            return proofs.consistency_file(earlier, later)
 
         return self.engine.read(read)
 

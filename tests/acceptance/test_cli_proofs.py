@@ -76,6 +76,7 @@ def test_an_earlier_checkpoint_is_proven_to_be_the_beginning(signing: Desk, else
     assert "no known key" in elsewhere.refused(f"audit check {newest} --key {other}", 8)["findings"][0]
     assert elsewhere.refused(f"audit check {newest} --key {other[:-2]}", 2)
     assert signing.refused(f"audit consistency 1 {second}", 5)
+    assert "the earlier checkpoint first" in signing.refused(f"audit consistency {second} {first}", 2)["message"]
 
 
 def test_whoever_holds_a_checkpoint_verifies_with_it(signing: Desk) -> None:
