@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from refundflow import config
 from refundflow.cli import options, output
 from refundflow.cli.call import READ, Call, command
 from refundflow.cli.options import read_time
@@ -143,7 +144,7 @@ def export(
         return
     output.talk(f"{done.entries} entries written to {path}, bound by {done.manifest}")
     if not done.signed:
-        output.talk("the manifest is not signed: no key is configured")
+        output.talk(f"the manifest is not signed: {config.SIGNING_KEY} names no key here")
 
 
 def _export_as_of(
