@@ -54,6 +54,7 @@ OTHERS = (
     ("audit verify PATH, audit verify --refund", "`ok`, `origin` and `size` (of the log), `chains`, `entries`, "
      "`imported` (entries of other systems), `findings` (each `code`, `subject`, `seq`, `leaf`, `since`, `what`), "
      "`limits` (what could not be judged)"),
+    ("audit verify --rules", "beside the keys of *Verification* `rules`, with the keys of the line above"),
     ("audit verifier", "`output`, `lines`"),
     ("audit prove, audit consistency", "the proof itself; with `--output`: `format` and `output`"),
     ("calendar show", "`version`, `first`, `last`, `days` (each `day`, `what`)"),
