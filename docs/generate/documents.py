@@ -48,6 +48,27 @@ SHOWN = (
     (values.LogKey, "`audit keys`"),
     (values.Checked, "`audit check`"),
 )  # fmt: skip
+# What has no value of its own: command, keys.
+OTHERS = (
+    ("audit export --as-of", "`rows` (lines and refunds written), `format`, `output`"),
+    ("audit verify PATH, audit verify --refund", "`ok`, `origin` and `size` (of the log), `chains`, `entries`, "
+     "`imported` (entries of other systems), `findings` (each `code`, `subject`, `seq`, `leaf`, `since`, `what`), "
+     "`limits` (what could not be judged)"),
+    ("audit verify --rules", "beside the keys of *Verification* `rules`, with the keys of the line above"),
+    ("audit verifier", "`output`, `lines`"),
+    ("audit prove, audit consistency", "the proof itself; with `--output`: `format` and `output`"),
+    ("calendar show", "`version`, `first`, `last`, `days` (each `day`, `what`)"),
+    ("chart", "`chart` (its version), `mermaid`, and the lists that `chart` prints as tables"),
+    ("demo", "`orders`, `refunds`, `now`, `queue`, `commands`, `database_url`"),
+    ("doctor", "a list, each `what`, `verdict`, `detail`"),
+    ("history import", "beside the keys above `rejects`: where bad cases went, null where there were none"),
+    ("init", "`mode`: `live` or `rehearsal`"),
+    ("orders import", "`registered`, `changed`, `unchanged`, `rejected`, `rejects`"),
+    ("policy check", "`ok`, `version`"),
+    ("policy show", "`version`, `content`"),
+    ("rehearse", "`rule`, and what the summary counts"),
+    ("upgrade", "`pending`, `applied`"),
+)  # fmt: skip
 _PLAIN = {
     str: "text",
     int: "integer",
@@ -79,6 +100,8 @@ def page() -> str:
         "## Errors",
         table(("key", "type", "meaning"), _ERRORS),
         *parts,
+        "## Others",
+        table(("command", "keys"), [(code(command), keys) for command, keys in OTHERS]),
     )
 
 

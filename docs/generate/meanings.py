@@ -162,7 +162,7 @@ MEANINGS: Mapping[str, str] = {
     "instance": "`review`, or `appeal` from the moment of `appeal` on",
     "key": "idempotency key",
     "kind": "what sort of thing it is",
-    "HistoryEntry.kind": "`applied`, `refused` or `fact`",
+    "HistoryEntry.kind": "`applied`, `refused`, `fact` or `imported`",
     "Evidence.kind": "of the evidence kinds in the [codes](codes.md)",
     "imported": "of a refund that another system decided: where it comes from",
     "imports": "calendars imported so far",

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from refundflow.cli import dossier, export, files, offline, output, proofs
-from refundflow.cli.call import PLAIN, READ, Call, command
+from refundflow.cli.call import PLAIN, Call, command
 from refundflow.cli.progress import counting
-from refundflow.errors import ProofFailed
+from refundflow.errors import BadInput, ProofFailed
 from refundflow.render import document, verification_json
 
 app = typer.Typer()
@@ -43,7 +43,7 @@ def replay(
         ])  # fmt: skip
 
 
-@command(audit_app, 'refundflow audit verify exported/ --key "$(cat log.vkey)"', takes=READ)
+@command(audit_app, 'refundflow audit verify exported/ --key "$(cat log.vkey)"', takes=PLAIN)
 def verify(
     call: Call,
     path: Annotated[
@@ -73,14 +73,17 @@ def verify(
     What was published (REFUNDFLOW_CHECKPOINTS) is compared with the database. Who holds an earlier checkpoint finds
     what nobody else can: a history that was written anew as a whole.
     """
+    if path is not None and refund is not None:
+        raise BadInput("PATH and --refund: an export is judged whole, a refund out of the database", field="refund")
     known = {str(file): files.text(file) for file in held or ()}
     if path is not None:
         return offline.verify_export(call, path, key or (), known)
     if refund is not None:
-        return offline.verify_refund(call, refund, known)
-    with call.connected() as refunds, counting("verifying entries") as progress:
-        result = refunds.verify(checkpoints=known, keys=key or (), progress=progress)
-        report = offline.judged(call, refunds, known) if rules and result.ok else None
+        return offline.verify_refund(call, refund, key or (), known)
+    with call.connected() as refunds:
+        with counting("verifying entries") as progress:
+            result = refunds.verify(checkpoints=known, keys=key or (), progress=progress)
+        report = offline.judged(refunds, key or (), known) if rules and result.ok else None
     if call.as_json:
         told_too = {"rules": {"ok": not report.findings, **report.as_json()}} if report is not None else {}
         output.data(verification_json(result) | told_too)
@@ -90,7 +93,7 @@ def verify(
             told[2:2] = [("leaves", result.leaves), ("checkpoints", result.checkpoints)]
         broken = [("judged", report.facts["entries"]), ("rules broken", len(report.findings))] if report else []
         output.record([*told, *broken])
-    problems = [f"{item.subject} {item.seq or ''}: {item.what}" for item in result.findings]
+    problems = [f"{item.subject}{f'#{item.seq}' if item.seq else ''}: {item.what}" for item in result.findings]
     if report is not None:
         problems += [str(finding) for finding in report.findings]
     if problems:

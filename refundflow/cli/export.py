@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from refundflow import config
 from refundflow.cli import options, output
 from refundflow.cli.call import READ, Call, command
 from refundflow.cli.options import read_time
@@ -35,7 +36,7 @@ Forms = Annotated[
     typer.Option("--format", help="The form of the file; may be repeated for a folder."),
 ]
 Target = Annotated[
-    str, typer.Option("--output", metavar="PATH", help="The file to write; a folder where it ends with a slash.")
+    str, typer.Option("--output", "-o", metavar="PATH", help="The file to write; a folder where it ends with a slash.")
 ]
 From = Annotated[
     datetime | None,
@@ -106,9 +107,6 @@ def export(
     gets entries.jsonl, which carries the proof, and the chart as a Petri net. With --as-of: every refund and ledger
     as they were, one row each, as CSV or JSON Lines.
     """
-    if as_of is not None or known_at is not None:
-        _export_as_of(call, forms, path, as_of, known_at)
-        return
     from refundflow.values import ExportFilters
 
     filters = ExportFilters(
@@ -122,6 +120,11 @@ def export(
         max_amount=max_amount,
         refunds=tuple(refunds or ()),
     )
+    if as_of is not None or known_at is not None:
+        if filters != ExportFilters():
+            raise BadInput("--as-of and --known-at take no filters: every line and refund is told", field="as_of")
+        _export_as_of(call, forms, path, as_of, known_at)
+        return
     gc.freeze()  # what is loaded stays: the collector need not walk through it again and again
     with call.connected() as opened, progress_bar("exporting entries") as progress:
         done = opened.export(format=forms, output=path, filters=filters, progress=progress, **call.who)
@@ -141,7 +144,7 @@ def export(
         return
     output.talk(f"{done.entries} entries written to {path}, bound by {done.manifest}")
     if not done.signed:
-        output.talk("the manifest is not signed: no key is configured")
+        output.talk(f"the manifest is not signed: {config.SIGNING_KEY} names no key here")
 
 
 def _export_as_of(

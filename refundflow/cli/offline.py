@@ -46,26 +46,24 @@ def verify_export(call: Call, path: Path, keys: Sequence[str], held: Mapping[str
     _tell(call, _judged(path, keys, held))
 
 
-def verify_refund(call: Call, refund: str, held: Mapping[str, str]) -> None:
+def verify_refund(call: Call, refund: str, keys: Sequence[str], held: Mapping[str, str]) -> None:
     """Judge one refund with its order line by every rule, and tell; see `judged`."""
     with call.connected() as refunds:
-        report = judged(call, refunds, held, refund)
+        report = judged(refunds, keys, held, refund)
     _tell(call, report)
 
 
-def judged(call: Call, refunds: "Refunds", held: Mapping[str, str], refund: str | None = None) -> "Report":
+def judged(refunds: "Refunds", keys: Sequence[str], held: Mapping[str, str], refund: str | None = None) -> "Report":
     """Export everything, or one refund with its order line, to a place that vanishes, and judge that by every rule.
 
     An export lies below a checkpoint: one is made for it.
     """
-    from refundflow import values
-
-    with TemporaryDirectory() as folder, progress_bar("exporting entries") as progress:
+    with TemporaryDirectory() as folder:
         path = Path(folder) / "entries.jsonl"
-        chosen = values.ExportFilters(refunds=(refund,) if refund is not None else ())
-        refunds.export(format="jsonl", output=str(path), filters=chosen, progress=progress, **call.who)
+        with progress_bar("exporting entries") as progress:
+            refunds.export_to_verify(refund, output=str(path), progress=progress)
         known = refunds.keys() if refunds.signing_key is not None else ()
-        return _judged(path, [key.vkey for key in known], held)
+        return _judged(path, keys or [key.vkey for key in known], held)
 
 
 def _judged(path: Path, keys: Sequence[str], held: Mapping[str, str]) -> "Report":

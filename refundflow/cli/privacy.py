@@ -25,7 +25,7 @@ def show(
     call: Call,
     buyer: Buyer,
     path: Annotated[
-        Path | None, typer.Option("--output", metavar="PATH", help="Write everything to a JSON file.")
+        Path | None, typer.Option("--output", "-o", metavar="PATH", help="Write everything to a JSON file.")
     ] = None,
 ) -> None:
     """Show all that is kept of one buyer: orders, refunds, texts, and files by name and hash."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from refundflow import config
 from refundflow.cli import files, output
 from refundflow.cli.call import PLAIN, READ, Call, command
 from refundflow.cli.progress import counting
@@ -34,7 +35,7 @@ def checkpoint(call: Call) -> None:
     with call.connected() as refunds, counting("numbering entries") as progress:
         made = refunds.checkpoint(at=call.at, progress=progress)
         if made.note is None:
-            output.talk("nobody has signed it: create a key with refundflow audit keys create")
+            output.talk(f"nobody has signed it: {_how_to_sign(refunds.keys())}")
         _print_checkpoints(call, [made], one=True)
 
 
@@ -131,6 +132,12 @@ def retire(
     """Let a key sign no more; what it signed stays signed."""
     with call.connected() as refunds:
         _print_keys(call, [refunds.key_retire(key, actor=call.who["actor"], at=call.at)])
+
+
+def _how_to_sign(keys: "Sequence[LogKey]") -> str:
+    if any(key.until is None for key in keys):
+        return f"the key is elsewhere; set {config.SIGNING_KEY} to its file, or run this where it lies"
+    return "create a key with refundflow audit keys create"
 
 
 def _print_checkpoints(call: Call, made: "Sequence[Checkpoint]", *, one: bool = False) -> None:

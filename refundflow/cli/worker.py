@@ -100,6 +100,8 @@ def _say(call: Call, done: "Work", delivered: "Delivered | None") -> None:
         output.data(said)
     else:
         output.record([(name, value) for name, value in said.items() if value] or [("done", "nothing was due")])
+    if delivered is not None and delivered.failed:
+        output.talk(f"not taken: {delivered.failed}, see refundflow effects list")
 
 
 def channels(*, rehearsal: bool, settings: config.Config) -> "dict[str, FakeChannel]":

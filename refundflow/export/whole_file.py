@@ -49,7 +49,7 @@ def target_of(output: str) -> Path:
     Raises:
         BadInput: the path names no file, or none that can be replaced.
     """
-    if not output.strip() or "\0" in output:
+    if output.strip() in ("", "-") or "\0" in output:  # a dash: nothing of it could appear whole in a pipe
         raise BadInput(f"{output!r} names no file; {NEEDED}", field="output")
     try:
         target = Path(output).resolve()

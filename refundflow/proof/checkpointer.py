@@ -32,8 +32,8 @@ class Cadence:
 
 
 def new_entries(tx: Tx) -> int:
-    """Return how many entries no checkpoint has yet; gaps in their numbers count too."""
-    newest, end = tx.newest_checkpoint(), tx.log_end()
+    """Return how many entries no signed checkpoint has yet; gaps in their numbers count too."""
+    newest, end = tx.newest_signed_checkpoint(), tx.log_end()
     return max(tx.newest_gid() - end.last_gid, 0) + end.size - (newest.size if newest else 0)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from refundflow import proof, values
-from refundflow.errors import NotFound
+from refundflow.errors import BadInput, NotFound
 from refundflow.proof import Cadence, Log, checkpointer, proofs, publish
 from refundflow.service.callers import Caller, parse_caller
 from refundflow.service.reading import Reading
@@ -52,7 +52,7 @@ class LogWork(Reading):
             return None
 
         def look(tx: Tx) -> tuple[bool, StoredCheckpoint | None]:
-            newest, now = tx.newest_checkpoint(), self.engine.time_to_read(tx, at)
+            newest, now = tx.newest_signed_checkpoint(), self.engine.time_to_read(tx, at)
             return cadence.is_due(newest, checkpointer.new_entries(tx), now), newest
 
         due, newest = self.engine.read(look)
@@ -80,7 +80,7 @@ class LogWork(Reading):
         at: datetime | None = None,  # taken as with every read; a proof is of what is stored
         buyer: str | None = None,
     ) -> dict[str, Any]:
-        """Return the proof that one entry of a chain, or each, is in the log under the newest checkpoint.
+        """Return the proof that one entry of a chain, or each, is in the log under the newest signed checkpoint.
 
         `subject` is a refund, an order line (``ORDER/LINE``) or a register. Entries that came after the checkpoint
         are left out where all are asked for.
@@ -94,7 +94,7 @@ class LogWork(Reading):
         def read(tx: Tx) -> dict[str, Any]:
             order_id = self._order_of(tx, subject, caller)
             chain = [entry for entry in tx.entries(subject, order_id=order_id) if seq in (None, entry.seq)]
-            under = Log(tx)
+            under = _signed(tx)
             covered = [entry for entry in chain if entry.gid <= under.last_gid] if seq is None else chain
             if not covered:
                 place = subject if seq is None else f"{subject}:{seq}"
@@ -108,11 +108,16 @@ class LogWork(Reading):
 
         Raises:
             NotFound: no checkpoint has that size.
-            BadInput: one of them is not signed.
+            BadInput: one of them is not signed, or the first is the larger.
         """
 
         def read(tx: Tx) -> dict[str, Any]:
-            return proofs.consistency_file(Log(tx, first), Log(tx, second))
+            earlier, later = Log(tx, first), _signed(tx) if second is None else Log(tx, second)
+            if earlier.size > later.size:
+                raise BadInput(
+                    f"{earlier.size} is more than {later.size}: name the earlier checkpoint first", field="first"
+                )
+            return proofs.consistency_file(earlier, later)
 
         return self.engine.read(read)
 
@@ -143,10 +148,11 @@ class LogWork(Reading):
 
         def make(tx: Tx) -> StoredCheckpoint:
             tx.hold_log()
-            now, newest = self.engine.time_to_read(tx, at), tx.newest_checkpoint()
-            new = tx.log_end().size - (newest.size if newest is not None else 0)
-            if cadence is not None and newest is not None and not cadence.is_due(newest, new, now):
-                return newest  # somebody else was first, or what is new is not settled yet
+            now = self.engine.time_to_read(tx, at)
+            signed = tx.newest_signed_checkpoint()  # one that nobody has signed, made where the key is not, delays none
+            new = tx.log_end().size - (signed.size if signed is not None else 0)
+            if cadence is not None and signed is not None and not cadence.is_due(signed, new, now):
+                return signed  # somebody else was first, or what is new is not settled yet
             if at is not None:
                 self.engine.reached(tx, now)
             return checkpointer.make_checkpoint(tx, self.engine.store.secret, keys, now, published, again=again)
@@ -177,6 +183,12 @@ class LogWork(Reading):
         order_id, line = subject.split("/", 1) if "/" in subject else place_of(subject)
         self._stored(tx, order_id, line, caller, subject)
         return order_id
+
+
+def _signed(tx: Tx) -> Log:
+    """Return the log up to the newest signed checkpoint; up to the newest where none is signed."""
+    signed = tx.newest_signed_checkpoint()
+    return Log(tx, signed.size if signed is not None else None)
 
 
 def _checkpoint(stored: StoredCheckpoint) -> values.Checkpoint:

@@ -143,6 +143,22 @@ def test_an_export_takes_its_filters(told: Desk) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("filters", "said"),
+    [
+        ("--product phone", "no product type 'phone': one of game_card"),
+        ("--min-amount 9 --max-amount 1", "exchange them"),
+        ("--from 2027-01-01T00:00:00Z --to 2026-01-01T00:00:00Z", "exchange them"),
+    ],
+)
+def test_a_filter_that_can_choose_nothing_is_refused(told: Desk, filters: str, said: str) -> None:
+    """A typing error must not look like an empty log."""
+    path = told.folder / "none.csv"
+
+    assert said in told.refused(f"audit export --format csv -o {path} {filters} --as auditor:sun", 2)["message"]
+    assert not path.exists()
+
+
 def test_the_chart_is_a_petri_net_too(told: Desk) -> None:
     """`chart --format pnml` prints what a folder export has as chart.pnml."""
     told.run(f"audit export --format jsonl --format xes --output {told.folder}/all/ --as auditor:sun")

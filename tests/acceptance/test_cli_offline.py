@@ -49,12 +49,24 @@ def test_one_refund_is_verified_with_every_rule_that_it_went_by(desk: Desk, expo
 
 
 def test_the_whole_database_is_verified_with_every_rule(desk: Desk, exported: Path) -> None:
-    """Everything that is stored is judged after it was proven; without --rules nobody need say who asks."""
-    told = desk.json("audit verify --rules --as auditor:sun")
+    """Everything that is stored is judged after it was proven; nobody need say who asks."""
+    told = desk.json("audit verify --rules")
 
     assert told["ok"] and told["rules"]["ok"] is True and told["rules"]["entries"] == told["entries"]
     same_keys("export_verification", told["rules"])
     assert "rules" not in desk.json("audit verify")
+
+
+def test_nobody_need_say_who_he_is_to_verify_one_refund(desk: Desk, exported: Path) -> None:
+    """Like the whole, one refund is verified by anybody who can open the database; keys that are named are used."""
+    assert desk.json("audit verify --refund A1-1-1")["ok"]
+    assert "verifying key" in desk.refused("audit verify --refund A1-1-1 --key nonsense", 2)["message"]
+    assert desk.refused("audit verify --refund A9-1-1", 5)["code"] == "NOT_FOUND"
+
+
+def test_an_export_and_a_refund_are_not_verified_in_one_call(desk: Desk, exported: Path) -> None:
+    """One of the two would be left out silently."""
+    assert "--refund" in desk.refused(f"audit verify {exported} --refund A1-1-1", 2)["message"]
 
 
 def test_what_is_no_export_is_bad_input(desk: Desk) -> None:

@@ -45,3 +45,12 @@ def test_a_replay_that_differs_names_it_and_ends_with_8(desk: Desk) -> None:
         "claimed": (9, 10_000), "document.seq": (7, 1),
     }  # fmt: skip
     assert desk.refused("audit replay A9-1-1", 5)["code"] == "NOT_FOUND"
+
+
+def test_the_past_takes_no_filters(desk: Desk) -> None:
+    """What would be left out silently is refused: who asks for one state must not get all of them."""
+    command = f"audit export --as-of {START} --format csv --output {desk.folder}/past.csv --as auditor:sun"
+
+    refused = desk.refused(f"{command} --state submitted", 2)
+
+    assert "take no filters" in refused["message"] and not (desk.folder / "past.csv").exists()

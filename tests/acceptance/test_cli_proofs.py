@@ -63,6 +63,20 @@ def test_one_entry_is_proven_alone(signing: Desk) -> None:
     assert signing.json("audit prove keys --as auditor:sun")["subject"] == "keys"
 
 
+def test_a_checkpoint_made_where_the_key_is_not_takes_no_proof_away(signing: Desk, elsewhere: Desk) -> None:
+    """An auditor without the key exports: what is proven stays so, and he is told where the key is missing."""
+    key = key_of(signing)
+    signing.text("note A1-1-1 --message Seen. --as agent:li")
+    keyless = Desk(url=signing.url, folder=signing.folder)
+
+    result = keyless.run("audit checkpoint")
+
+    assert "the key is elsewhere; set REFUNDFLOW_SIGNING_KEY" in result.stderr and "\tno" in result.stdout
+    path = signing.folder / "proof.json"
+    keyless.text(f"audit prove A1-1-1 -o {path} --as auditor:sun")
+    assert elsewhere.json(f"audit check {path} --key {key}")["entries"] == 2
+
+
 def test_an_earlier_checkpoint_is_proven_to_be_the_beginning(signing: Desk, elsewhere: Desk) -> None:
     """A consistency between two sizes is checked elsewhere, and so is a checkpoint alone."""
     first, second = (item["size"] for item in signing.json("audit checkpoints"))
@@ -76,6 +90,7 @@ def test_an_earlier_checkpoint_is_proven_to_be_the_beginning(signing: Desk, else
     assert "no known key" in elsewhere.refused(f"audit check {newest} --key {other}", 8)["findings"][0]
     assert elsewhere.refused(f"audit check {newest} --key {other[:-2]}", 2)
     assert signing.refused(f"audit consistency 1 {second}", 5)
+    assert "the earlier checkpoint first" in signing.refused(f"audit consistency {second} {first}", 2)["message"]
 
 
 def test_whoever_holds_a_checkpoint_verifies_with_it(signing: Desk) -> None:

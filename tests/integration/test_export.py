@@ -227,6 +227,7 @@ def test_a_body_that_cannot_be_read_is_named(database_url: str, tmp_path: Path) 
     ("output", "said"),
     [
         ("", "names no file"),
+        ("-", "names no file"),
         ("a\0b", "names no file"),
         ("nowhere/out", "No such file"),
         ("nowhere/out/", "No such file"),

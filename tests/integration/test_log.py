@@ -136,6 +136,22 @@ def test_checkpoints_are_made_when_it_is_time(signing: Market) -> None:
     assert again is not None and (again.size, again.root) == (last.size, last.root)
 
 
+def test_a_head_that_nobody_signed_delays_no_checkpoint(signing: Market) -> None:
+    """What an export without the key has numbered is signed by the worker within its minute all the same."""
+    refund = signing.submit().id
+    signing.refunds.checkpoint(at=signing.at)
+    signing.act(refund, "note", LI, message="one")
+    key, signing.refunds.signing_key = signing.refunds.signing_key, None
+    unsigned = signing.refunds.checkpoint(at=signing.at)
+    signing.refunds.signing_key = key
+
+    signing.later(seconds=60)
+    made = signing.refunds.checkpoint_when_due(Cadence(), at=signing.at)
+
+    assert unsigned.note is None
+    assert made is not None and (made.size, made.root) == (unsigned.size, unsigned.root) and made.note is not None
+
+
 def test_without_a_key_nothing_is_ever_due(market: Market) -> None:
     """The worker of a database without a key makes no checkpoints."""
     market.submit()
