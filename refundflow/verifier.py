@@ -674,7 +674,7 @@ NEEDS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
     ("submit flag_risk", "FLAGS", "a flag of risk is missing", lambda t: ("USAGE_UNKNOWN" in t.told["flags"]
      or (t.was or t.line.get("usage")) != "unknown") and {*t.was.get("flags", ())} <= {*t.told["flags"]}),
     ("provide_evidence", "EVIDENCE", "not all that was asked for is here", lambda t: "request" not in t.was
-     or t.p.get("all") or {*t.was["request"]["kinds"]} <= t.told.came("request")),
+     or t.p.get("all") or {*t.was["request"]["kinds"]} <= {item["kind"] for item in t.told["evidence"].values()}),
     ("answer_enquiry", "ENQUIRY", "nobody raised one", lambda t: "enquiry" in t.was),
     ("erased", "ERASED", "it is not at its end, or no register says so", lambda t: t.was["state"] in t.chart.final
      and t.book.people.erased.get(t.p["entry"], t.book.whole or t.was["buyer"]) == t.was["buyer"]),

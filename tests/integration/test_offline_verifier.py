@@ -25,7 +25,7 @@ from tests.integration.test_demo import prepare
 from tests.support import forged_guards, forgeries
 from tests.support.databases import Databases
 from tests.support.forgeries import by, seq_of
-from tests.support.market import CHEN, LI, WAY, WU, Market, prepare_rehearsal
+from tests.support.market import BUYER, CHEN, LI, WAY, WU, Market, a_file, prepare_rehearsal
 from tests.support.packages import Log, chart, log_of
 from tests.support.tampering import story
 
@@ -102,6 +102,16 @@ def test_the_demo_is_silent(databases: Databases, tmp_path: Path) -> None:
     """Every event, lapse and branch of a month is judged without a false alarm."""
     with Refunds.connect(databases.copy_of("demo", prepare)) as refunds:
         assert findings(log_of(refunds), tmp_path) == []
+
+
+def test_the_same_file_again_is_an_answer(market: Market, tmp_path: Path) -> None:
+    """A request is answered by a file that lay there before: no entry names it again, and nobody is accused."""
+    refund = market.submit(evidence=[a_file()]).id
+    market.act(refund, "begin_review", LI)
+    market.act(refund, "request_evidence", LI, kinds=["screenshot"], message="Please show it.")
+    market.act(refund, "provide_evidence", BUYER, evidence=[a_file()])
+
+    assert findings(log_of(market.refunds), tmp_path) == []
 
 
 def test_a_live_database_is_silent_and_an_unregistered_hand_is_found(live: Market, tmp_path: Path) -> None:
