@@ -209,7 +209,7 @@ offer_lapsed appeal_window_closed appeal_overdue payout_overdue receipt_assumed 
 BESIDE = _table("""
 assign flag_risk: submitted under_review. awaiting_evidence rejected.appealable appealed
 extend take_back: submitted under_review. awaiting_evidence rejected.appealable appealed approved. paid_out.settled
-raise_enquiry answer_enquiry: approved. paid_out.settled; handed_to_finance: approved.paying
+raise_enquiry: approved. paid_out.settled; handed_to_finance: approved.paying; answer_enquiry: *
 note add_evidence effect_discarded void_attempt first_fell deadline_recomputed chargeback_opened chargeback_closed: *
 payout_settled payout_reversed late_reversal erased: *
 """)  # facts of a refund, and where they are possible: the beginnings of the leaves

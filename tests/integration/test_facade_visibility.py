@@ -57,7 +57,7 @@ def test_the_buyer_of_another_order_finds_nothing(market: Market, call: str) -> 
 
 
 @pytest.mark.parametrize("by", [{"actor": BUYER}, {"actor": SHOP, "buyer": "wang"}])
-def test_who_sees_one_buyer_alone_exports_nothing(market: Market, by: dict[str, str], tmp_path: Path) -> None:
+def test_who_sees_one_buyer_alone_exports_nothing(market: Market, by: dict[str, Any], tmp_path: Path) -> None:
     """The log, the past of all and registers are of everybody: a service that acts for one has them not."""
     market.to("submitted")
     calls: list[Callable[[], object]] = [

@@ -114,6 +114,16 @@ def test_the_same_file_again_is_an_answer(market: Market, tmp_path: Path) -> Non
     assert findings(log_of(market.refunds), tmp_path) == []
 
 
+def test_an_enquiry_that_a_revocation_overtakes_is_answered(market: Market, tmp_path: Path) -> None:
+    """The system answers it in the state that follows; that is no illegal move."""
+    refund = market.to("approved.payable")
+    market.later(hours=25)
+    market.act(refund, "raise_enquiry", BUYER)
+    market.act(refund, "revoke_approval", CHEN, message="The code was used.")
+
+    assert findings(log_of(market.refunds), tmp_path) == []
+
+
 def test_a_live_database_is_silent_and_an_unregistered_hand_is_found(live: Market, tmp_path: Path) -> None:
     """In a live database staff acts only while it is registered in its role."""
     refund = live.to("under_review.reviewing")
