@@ -32,24 +32,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 Json = Any
 Document = dict[str, Json]
 Problems = Iterator[tuple[str, str]]  # codes, and what is wrong
-
-FORMAT = "refundflow-export/1"
 CHARTS = {"refund/1": "a7267dfb51faa0869eb9378be0ba79cca408100b7f6d46e6ca809fd94b28d28f"}  # released ones, by digest
-ZEROS = "0" * 64  # the hash before the first entry of a chain
+FORMAT, ZEROS = "refundflow-export/1", "0" * 64  # ZEROS: the hash before the first entry of a chain
 DAY, INSTANT, SKEW = timedelta(days=1), timedelta(microseconds=1), timedelta(seconds=60)  # SKEW: of clocks of two hosts
-
+WRONG = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)  # of content
 # --- findings ---------------------------------------------------------------------------------------------------------
 class Unreadable(Exception):
     """Say that there is nothing that could be verified, and what would be needed."""
 class Finding(NamedTuple):
     """One thing that is wrong: a stable code, the chain and its entry, the leaf, the first checkpoint above it."""
-
-    code: str
-    subject: str
-    seq: int
-    leaf: int | None
-    since: int | None
-    what: str
+    code: str; subject: str; seq: int; leaf: int | None; since: int | None; what: str  # noqa: E702
     def __str__(self) -> str:
         leaf = "" if self.leaf is None else f" (leaf {self.leaf}, under the checkpoint of size {self.since})"
         return f"{self.code} {self.subject}{f'#{self.seq}' if self.seq else ''}{leaf}: {self.what}"
@@ -65,7 +57,6 @@ class Report:
     def as_json(self) -> Document:
         """Return it as JSON values."""
         return {**self.facts, "findings": [item._asdict() for item in self.findings], "limits": self.limits}
-
 # --- notes (C2SP signed-note, tlog-checkpoint) ------------------------------------------------------------------------
 Key = tuple[str, bytes, Ed25519PublicKey]  # name, the four bytes that mark its signatures, the key itself
 def _key(vkey: str) -> Key:  # of ``name+mark+base64``
@@ -75,8 +66,7 @@ def _key(vkey: str) -> Key:  # of ``name+mark+base64``
         named = sha256(name.encode() + b"\n" + raw).digest()[:4]
         if raw[:1] != b"\x01" or bytes.fromhex(mark) != named: raise ValueError("it does not name itself")
         return name, named, Ed25519PublicKey.from_public_bytes(raw[1:])
-    except ValueError as problem:
-        raise Unreadable(f"{vkey!r} is no verifying key, NAME+ID+BASE64: {problem}") from problem
+    except ValueError as problem: raise Unreadable(f"{vkey!r} is no verifying key, NAME+ID+BASE64: {problem}") from problem
 def _opened(note: str, keys: Sequence[Key]) -> str:  # the text, if a key has signed it and no signature is wrong
     text, _, signatures = note.rpartition("\n\n")
     lines, held = [line.split(" ") for line in signatures.splitlines()], False
@@ -85,14 +75,12 @@ def _opened(note: str, keys: Sequence[Key]) -> str:  # the text, if a key has si
             try:
                 key.verify(raw[4:], text.encode() + b"\n")
                 held = True
-            except InvalidSignature:
-                raise ValueError(f"the signature of {name} does not hold") from None
+            except InvalidSignature: raise ValueError(f"the signature of {name} does not hold") from None
     if not held: raise ValueError("it is not signed by a key that you gave")
     return text + "\n"
 def _checkpoint(text: str) -> tuple[str, int, str]:  # origin, size, root
     origin, size, root = text.split("\n")[:3]
     return origin, int(size), root
-
 # --- tree -------------------------------------------------------------------------------------------------------------
 class Tree:
     """The log's Merkle tree (RFC 9162), built from the left in the memory of one path; `roots` are those asked for."""
@@ -126,11 +114,14 @@ def bind(body: bytes, subject: str, previous: str, heads: dict[str, str], tree: 
     holds = heads.get(subject, ZEROS) == previous
     own = heads[subject] = digest.hex()
     return own, holds
-
 # --- rulebook: what an export carries, each part checked against the digest that its version names --------------------
+def _json(text: str | bytes) -> Json:  # a name that stands twice would be read in two ways
+    def once(pairs: list[tuple[str, Json]]) -> Document:
+        if len(found := dict(pairs)) < len(pairs): raise ValueError("a name stands twice")
+        return found
+    return json.loads(text, object_pairs_hook=once)
 def _digest(value: Json) -> str:  # of canonical JSON
     return sha256(json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
 class _Chart:
     def __init__(self, told: Document) -> None:
         self.initial: str = told["initial"]
@@ -178,13 +169,13 @@ class _Rulebook:
             report.blame("CALENDAR", "its days are not those of its version", calendar.version)
         told.sort(key=lambda each: each[0])  # the shipped one was always there
         self.imports, self._calendars = told[1:], [calendar for _, calendar in told]
+        self.told = list[tuple[str, str]]()  # of the imports, by their register
     def calendar(self, at: str) -> _Calendar:  # in force at a moment: the newest imported before it
         return self._calendars[bisect_left(self.imports, at, key=lambda each: each[0])]
     def imports_due(self, deadline: Document) -> list[tuple[str, _Calendar]]:  # that a provisional deadline waits for
         key = (deadline.get("counted_at"), deadline["calendar"])  # of two at one moment the later in order is newer
         new = max((i for i, (at, one) in enumerate(self.imports, 1) if (at, one.version) == key), default=0)
         return [a for a in self.imports[new:] if deadline.get("provisional") and a[0] >= (key[0] or deadline["set_at"])]
-
 # --- time: moments are text that sorts as time does; a day's 00:00 belongs to that day --------------------------------
 @lru_cache(maxsize=4096)
 def _moment(text: str) -> datetime:
@@ -197,30 +188,20 @@ def _end_of(day: date, zone: str) -> str:  # 24:00
     return _text(datetime.combine(day + DAY, datetime.min.time(), ZoneInfo(zone)))
 def _later(at: str, days: int, zone: str) -> str:  # by civil days, at the same local time
     return _text(_moment(at).astimezone(ZoneInfo(zone)) + days * DAY)
-
 # --- the tables -------------------------------------------------------------------------------------------------------
-def _table(text: str) -> dict[str, tuple[str, ...]]:  # of lines "events: words", the words of each event
-    rows = (line.split(":") for line in text.strip().splitlines())
+def _table(text: str) -> dict[str, tuple[str, ...]]:  # of rows "events: words", the words of each event
+    rows = (row.split(":") for row in text.replace(";", "\n").strip().splitlines())
     return {event: tuple(words.split()) for events, words in rows for event in events.split()}
-
 WHO = _table("""
-counter_offer: buyer
-submit provide_evidence withdraw appeal confirm_receipt: buyer service
-accept_offer decline_offer: buyer agent supervisor
-raise_enquiry: buyer service agent supervisor
-add_evidence: buyer service agent supervisor finance
-registered completed captured usage_recorded paid validity imported: service
-end_request offer uphold overturn assign: agent supervisor
-begin_review request_evidence approve reject answer_enquiry: agent supervisor system
-flag_risk: agent supervisor service system
-note: agent supervisor service finance
-take_back: agent supervisor finance
+counter_offer: buyer; submit provide_evidence withdraw appeal confirm_receipt: buyer service
+accept_offer decline_offer: buyer agent supervisor; raise_enquiry: buyer service agent supervisor
+add_evidence: buyer service agent supervisor finance; end_request offer uphold overturn assign: agent supervisor
+registered completed captured usage_recorded paid validity imported: service; note: agent supervisor service finance
+begin_review request_evidence approve reject answer_enquiry: agent supervisor system; retry_payout: finance system
+flag_risk: agent supervisor service system; take_back: agent supervisor finance; effect_discarded: supervisor finance
 revoke_approval extend staff_added staff_disabled calendar_imported erased: supervisor
-effect_discarded: supervisor finance
-reroute_payout pay_manually excess_resolved: finance
-retry_payout: finance system
+reroute_payout pay_manually excess_resolved: finance; chargeback_opened chargeback_closed: finance channel
 payout_settled payout_reversed late_reversal void_attempt stray_payment stray_payment_returned: finance channel
-chargeback_opened chargeback_closed: finance channel
 payout_refused: finance channel system
 auto_reject dispatch_payout handed_to_finance first_fell deadline_recomputed review_overdue evidence_lapsed: system
 offer_lapsed appeal_window_closed appeal_overdue payout_overdue receipt_assumed enquiry_overdue: system
@@ -228,34 +209,26 @@ offer_lapsed appeal_window_closed appeal_overdue payout_overdue receipt_assumed 
 BESIDE = _table("""
 assign flag_risk: submitted under_review. awaiting_evidence rejected.appealable appealed
 extend take_back: submitted under_review. awaiting_evidence rejected.appealable appealed approved. paid_out.settled
-raise_enquiry answer_enquiry: approved. paid_out.settled
-handed_to_finance: approved.paying
+raise_enquiry: approved. paid_out.settled; handed_to_finance: approved.paying; answer_enquiry: *
 note add_evidence effect_discarded void_attempt first_fell deadline_recomputed chargeback_opened chargeback_closed: *
 payout_settled payout_reversed late_reversal erased: *
 """)  # facts of a refund, and where they are possible: the beginnings of the leaves
 CHANGES = _table("""
-approve overturn: approval
-auto_reject reject uphold: rejection
-request_evidence: request
-provide_evidence appeal add_evidence: evidence clear_evidence request assignee hold
-end_request withdraw evidence_lapsed: request rejection offers
+approve overturn: approval; auto_reject reject uphold: rejection; request_evidence: request
+provide_evidence appeal add_evidence: evidence clear_evidence request assignee hold; assign flag_risk: assignee flags
+end_request withdraw evidence_lapsed: request rejection offers; review_overdue appeal_overdue: levels hold
 offer counter_offer accept_offer decline_offer offer_lapsed revoke_approval: offers approval
-review_overdue appeal_overdue: levels hold
-payout_settled payout_reversed late_reversal: kept late_reversal
-raise_enquiry answer_enquiry: enquiry
-assign flag_risk: assignee flags
+payout_settled payout_reversed late_reversal: kept late_reversal; raise_enquiry answer_enquiry: enquiry
 chargeback_opened chargeback_closed erased: chargeback_seen chargebacks erased
 completed captured usage_recorded paid validity: completed_at captured usage paid_at valid_from valid_to told
 stray_payment stray_payment_returned excess_resolved: stray beside written_off returned_by_hand firsts resolved
 """)  # what an event may change beside what is judged to the letter:
-JUDGED = {
-    "state": "ILLEGAL_MOVE", "instance": "ILLEGAL_MOVE", "deadlines": "DEADLINE", "left": "DEADLINE",
-    "reserved": "AMOUNT", "in_flight": "AMOUNT", "settled": "AMOUNT", "approved": "AMOUNT", "approvals": "AMOUNT",
-    "firsts": "TWO_PERSONS", "decided": "PERSONS", "parties": "PERSONS", "standing": "OFFER", "rounds": "ROUNDS",
-    "channel": "PAYOUT", "attempts": "PAYOUT",
-}
+JUDGED = {key: code for code, keys in _table("""
+ILLEGAL_MOVE: state instance; DEADLINE: deadlines left; AMOUNT: reserved in_flight settled approved approvals
+TWO_PERSONS: firsts; PERSONS: decided parties; OFFER: standing; ROUNDS: rounds; PAYOUT: channel attempts
+""").items() for key in keys}
 DEADLINE = ("name", "due_at", "rule", "provisional")  # in a column of its own
-ATTEMPT = ("no", "channel", "amount", "currency", "approval", "state", "void")  # and of a payout attempt
+ATTEMPT = ("no", "channel", "amount", "currency", "approval", "state", "void", "retries")  # and of a payout attempt
 COLUMNS = ("reserved", "in_flight", "settled", "charged_back", "excess")  # of the ledger of an order line
 EMPTY = ("deadlines", "left", "levels", "rounds", "offers", "decided", "firsts", "attempts")  # when it is opened
 REVIEWS, BUYER_SIDE, MANUAL = ("review", "appeal_review"), ("buyer", "service"), "bank_manual"
@@ -264,7 +237,7 @@ COVERED = "submit approve overturn offer accept_offer dispatch_payout pay_manual
 FOLLOWS = ("auto_reject", "first_fell", "stray_payment", "stray_payment_returned")  # never by themselves
 PROOFS = ("payout_settled", "payout_reversed", "late_reversal")
 PAID = ("settled", "reversed", "stray", "returned")  # a number in one of these never pays again
-
+LASTING = ("CHANNEL_WINDOW_OVER", "CHANNEL_COUNT_USED", "MANUAL_CHANNEL", "CHANNEL_REFUSES_PAYMENT")  # rules
 # --- a turn: one entry of a refund, what it found (`was`), what it must leave (`case`), what it told ------------------
 class _Refund(dict[str, Any]):
     def offer(self) -> Document:  # the one that stands, or nothing
@@ -279,7 +252,6 @@ class _Refund(dict[str, Any]):
         return max(own, key=own.__getitem__, default="")
     def alive(self) -> list[str]:  # the numbers that may still pay: neither void, nor did they pay
         return [number for number, item in self["attempts"].items() if not item["void"] and item["state"] not in PAID]
-
 class _Turn:
     def __init__(self, book: "_Book", was: _Refund, body: Document, told: _Refund) -> None:
         self.book, self.was, self.told, self.body, self.at = book, was, told, body, body["effective_at"]
@@ -321,12 +293,9 @@ class _Turn:
         policy, ended, kind = self.policy, self.case["deadlines"][name], "overdue" if name in REVIEWS else "promise"
         due, lapsed = _moment(ended["due_at"]), ended.get("lapsed", 0) + 1
         pace = f"{kind}_{'short' if lapsed <= policy[f'{kind}_short_times'] else 'long'}"
-        if name in REVIEWS:
-            how = {"days": policy[f"{pace}_days"], "start": _text(due - INSTANT)}
-            self.set(name, f"{how['days']} working days, again", how)
-        else:
-            self.set(name, f"{policy[f'{pace}_hours']} hours elapsed, again",
-                     _text(due + timedelta(hours=policy[f"{pace}_hours"])))
+        days, hours = policy.get(f"{pace}_days", 0), policy.get(f"{pace}_hours", 0)
+        if days: self.set(name, f"{days} working days, again", {"days": days, "start": _text(due - INSTANT)})
+        else: self.set(name, f"{hours} hours elapsed, again", _text(due + timedelta(hours=hours)))
         self.case["deadlines"][name]["lapsed"] = lapsed
     def set(self, name: str, rule: str, due: str | Document) -> None:  # to a moment, or as working days are counted
         how = {} if isinstance(due, str) else due
@@ -385,6 +354,14 @@ class _Turn:
         if old == "settled": return (kind, "reversed") if was["state"] == f"paid_out.{state}" else ("kept", old)
         if kind == "move" and present and was.flying() in (None, self.number): return "move", "reversed"
         return ("kept", old) if old == "open" else ("early", "returned")
+    def claimable(self) -> bool:  # by earlier claims on the line; what came back after the end is claimed again, once
+        others, back, reasons = list(self.book.cases.values()), self.told.get("returned"), self.policy["reasons"]
+        if self.reason.get("service_only"):
+            came = [c["late_reversal"]["amount"] for c in others if c["id"] == back and "late_reversal" in c]
+            return came == [self.amount] and back not in [case.get("returned") for case in others]
+        count = sum(not reasons[case["reason"]].get("service_only") for case in others)
+        ends = [o.get("ended") for c in others if c["reason"] == self.told["reason"] for o in c["offers"].values()]
+        return count < self.policy["claims_per_line"] and (self.reason["family"] == "legal" or "accepted" not in ends)
     def open(self) -> None:  # a refund: the claim is reserved
         book, line, told, body, amount = self.book, self.line or self.told, self.told, self.body, self.p["amount"]
         number = len(book.cases) + 1 if book.whole else told["id"].rpartition("-")[2]
@@ -410,10 +387,10 @@ class _Turn:
             case "dispatch_payout" | "pay_manually":  # a number that may still pay is used again, never replaced
                 fresh = sha256(f"{case['id']}|{case['approvals']}|{len(case['attempts']) + 1}".encode()).hexdigest()
                 number = case.newest() if case.newest() in case.alive() else f"rf{fresh[:30]}"
-                no = case["attempts"].get(number, {"no": len(case["attempts"]) + 1})["no"]
+                old = case["attempts"].get(number, {"no": len(case["attempts"]) + 1, "retries": 0})
                 channel = MANUAL if self.event == "pay_manually" else case["channel"]
-                told = (no, channel, case["approved"], case["currency"], case["approvals"], "open", False)
-                case["attempts"][number] = dict(zip(ATTEMPT, told, strict=True))
+                told = old["no"], channel, case["approved"], case["currency"], was["approvals"], "open"
+                case["attempts"][number] = dict(zip(ATTEMPT, (*told, False, old["retries"]), strict=True))
                 self.pay("reserved", "in_flight", case["approved"])
             case "payout_refused" if case.flying() or p.get("number") is not None:
                 number = case.flying() or number
@@ -421,6 +398,8 @@ class _Turn:
                 void = item["void"] or p.get("void") or p.get("never_sent") or item["channel"] == MANUAL
                 case["attempts"][number] = {**item, "state": "refused", "void": bool(void)}
                 self.pay("in_flight", "reserved", case["in_flight"])
+            case "retry_payout" if (number := case.newest()) and self.role == "system":
+                case["attempts"][number] = (item := was["attempts"][number]) | {"retries": item["retries"] + 1}
             case "reroute_payout": case["channel"] = p.get("channel")
             case "revoke_approval": case["approved"] = 0
             case "void_attempt": case["attempts"][number] = {**self.attempt, "void": True}
@@ -440,12 +419,10 @@ class _Turn:
                 new = {**old, "due_at": max(due, at), "calendar": calendar.version, "counted_at": at}
                 gone = () if guessed else ("provisional", "working")
                 deadlines[p["deadline"]] = {key: item for key, item in new.items() if key not in gone}
-            case "raise_enquiry":
-                deadlines.pop("receipt", None)
-                self.stand("enquiry")
-            case "answer_enquiry":
-                deadlines.pop("enquiry", None)
-                if case["state"] == "paid_out.settled": self.stand("receipt")
+            case "raise_enquiry" | "answer_enquiry":
+                over, then = ("receipt", "enquiry")[:: 1 if self.event == "raise_enquiry" else -1]
+                deadlines.pop(over, None)
+                if then == "enquiry" or case["state"] == "paid_out.settled": self.stand(then)
             case "take_back" | "first_fell":
                 name, named = self.name if self.event == "take_back" else p["name"], p.get("event")
                 gone = tuple(e for e, first in was["firsts"].items() if first["name"] == name and named in (None, e))
@@ -469,7 +446,6 @@ class _Turn:
         self.case |= {source: self.case[source] - amount, target: self.case[target] + amount}
 def _terms(params: Document) -> str:
     return sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()
-
 # --- a book: one order line with its refunds, replayed and judged entry by entry, in the order of the log -------------
 def _merge(document: Mapping[str, Json], patch: Mapping[str, Json]) -> Document:  # RFC 7396
     result = {key: value for key, value in document.items() if patch.get(key, key) is not None}
@@ -481,16 +457,16 @@ def _plain(key: str, value: Json) -> Json:  # without what is not judged: the mo
     return {name: {**item, "warn_at": None} for name, item in (value or {}).items()} if key == "deadlines" else value
 def _safely(problems: Problems) -> Problems:  # what cannot even be judged is wrong too
     try: yield from problems
-    except (LookupError, TypeError, ValueError, AttributeError) as problem: yield "DOCUMENT", f"not judged: {problem!r}"
+    except WRONG as problem: yield "DOCUMENT", f"not judged: {problem!r}"
 class _People:  # who was registered in which roles when; it binds where the manifest says that it does
     def __init__(self, enforced: bool) -> None:
         self.enforced, self.told = enforced, list[tuple[int, str, str, list[str]]]()  # leaf, recorded, name, roles
+        self.erased = dict[int, str]()  # entries of the register → buyers whose erasure they begin
     def may(self, role: str, name: str, leaf: int, recorded: str) -> bool:  # what ended within SKEW is still good
         told = [(moved, roles) for at, moved, who, roles in self.told if at < leaf and who == name]
         ends = [_moment(moved) + SKEW >= _moment(recorded) for moved, _ in told[1:]] + [True]
         good = any(role in roles for (_, roles), near in zip(told, ends, strict=bool(told)) if near)
         return good or not self.enforced or role in ("buyer", "channel", "system")
-
 class _Book:
     def __init__(self, rules: _Rulebook, people: _People, subject: str, whole: bool) -> None:
         self.rules, self.people, self.subject, self.whole = rules, people, subject, whole
@@ -504,9 +480,8 @@ class _Book:
         if self.owed:
             chain, owed, params = self.owed.pop(0)
             follows = (chain, owed) == (subject, event) and params.items() <= body["params"].items()
-            if not follows:
-                yield "MISSING", f"{owed} of {chain} had to come before it"
-                self.owed.clear()
+            if not follows: yield "MISSING", f"{owed} of {chain} had to come before it"
+            self.owed *= follows
         yield from _safely(self.judge(leaf, subject, body, was, told, follows))
         if own: self.line = told
         else: self.cases[subject] = told
@@ -523,9 +498,12 @@ class _Book:
                 name != {"system": "system", "buyer": (self.line or told).get("buyer")}.get(role, name)):
             yield "ROLE", f"{role}:{name} may not do this"
         elif not follows and event in FOLLOWS and self.whole: yield "ILLEGAL_MOVE", "nothing calls for it"
-        elif kind == "imported":  # told by another system: not judged, and never after what was decided here
-            if was and not own and "imported" not in was: yield "ILLEGAL_MOVE", "decided here, and then imported"
-        elif own and kind != "fact": yield "ILLEGAL_MOVE", f"{kind} is nothing that an order line has"
+        elif kind == "imported" and event == "imported" and not own:  # told by another system: not judged
+            first, case = was.get("imported", {} if was else told["imported"]), body["params"]["case"]
+            if first.get("case") != case or any(told[name] for name in ("reserved", "in_flight", *EMPTY)):
+                yield "IMPORT", "decided here and then imported, or it holds what only this system gives"
+        elif kind == "imported" and (was or event != "registered"): yield "IMPORT", f"{event} cannot be imported here"
+        elif own and kind not in ("fact", "imported"): yield "ILLEGAL_MOVE", f"a line has nothing {kind}"
         else: yield from self.fact(body, was, told) if own else self.move(subject, body, was, told)
     def time(self, subject: str, body: Document, was: _Refund, follows: bool) -> Problems:  # what is due goes first
         at, recorded, event, kind = body["effective_at"], body["recorded_at"], body["event"], body["kind"]
@@ -556,6 +534,8 @@ class _Book:
     def move(self, subject: str, body: Document, was: _Refund, told: _Refund) -> Problems:  # to the letter
         turn, event = _Turn(self, was, body, told), body["event"]
         first = turn.first
+        if self.whole and not self.line: yield "LINE", f"{self.subject} was never registered"
+        if "imported" in was and was["state"] not in turn.chart.final: yield "IMPORT", "it is not at its end"
         chart, beside = turn.chart, event not in turn.chart.events or "as" in body["params"]
         if (body["from"], body["to"]) != (was.get("state"), told["state"]) or body["policy"] != told["policy"]:
             yield "REPLAY", f"from, to or policy are not those of its replay: {was.get('state')} to {told['state']}"
@@ -617,7 +597,9 @@ class _Book:
         fits = same and changed <= {"seq", "effective_at", *CHANGES.get(event, ())}
         delta = tuple(told.get(key, 0) - was.get(key, 0) for key in ("beside", "written_off"))
         if event == "registered":
-            fits = not was and f"{told['order_id']}/{told['line']}" == self.subject and not told["stray"]
+            fits = not was and f"{told['order_id']}/{told['line']}" == self.subject and not any(
+                told.get(name) for name in ("stray", "beside", "written_off", "chargebacks", "firsts"))
+        elif event == "erased": fits = fits and (not self.whole or self.people.erased.get(p["entry"]) == was["buyer"])
         elif event.startswith("chargeback"):
             item, old = told["chargebacks"][p["chargeback"]], was["chargebacks"].get(p["chargeback"], {})
             early = event == "chargeback_opened" and old.get("unopened", False)  # its closing came before it
@@ -669,9 +651,11 @@ class _Register:  # a chain that belongs to no order: who is staff, which calend
             if body["patch"] != {p["name"]: {"roles": p["roles"], "active": p["active"]}} or body["kind"] != "fact":
                 yield "DOCUMENT", f"the patch is not what is said of {p['name']}"
             self.people.told.append((leaf, recorded, p["name"], p["roles"] if p["active"] else []))
-        if subject == "calendar" and (self.newest, p["version"]) not in [(a, c.version) for a, c in self.rules.imports]:
-            yield "CALENDAR", f"the import of {p['version']} is not among the calendars of the manifest"
-
+        if body["event"] == "erasure_begun" and body["kind"] == "fact": self.people.erased[body["seq"]] = p["buyer"]
+        if subject == "calendar":
+            self.rules.told.append((self.newest, p["version"]))
+            if self.rules.told[-1] not in [(a, c.version) for a, c in self.rules.imports]:
+                yield "CALENDAR", f"the import of {p['version']} is not among the calendars of the manifest"
 # --- needs: the events, a code, the words for where it does not hold, the question ------------------------------------
 NEEDS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
     (" ".join(DECIDING), "CLAIMANT_DECIDES", "he acted for the claimant, and decides",
@@ -679,13 +663,21 @@ NEEDS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
     (" ".join(DECIDING), "REVIEWER_DECIDES", "he decided in the review, and decides in the appeal",
      lambda t: t.was["instance"] == "review" or t.role == "buyer" or t.name not in t.was["decided"].get("review", ())),
     ("approve", "ROLE", "the system approves small claims only, never flagged ones", lambda t: t.role != "system"
-     or (t.was["reserved"] <= t.limits["small_claim_up_to"] and not t.was["flags"] and "chargeback_seen" not in t.was)),
+     or (t.was["reserved"] <= t.limits["small_claim_up_to"] and not t.was["flags"] and "chargeback_seen" not in t.was
+         and not t.line.get("chargebacks"))),
     ("reject", "ROLE", "the system rejects only on grounds of the policy, never with evidence unread",
      lambda t: t.role != "system" or (not t.was["evidence"] and {*t.p["grounds"]} <= {*t.policy["system_grounds"]})),
     ("submit", "ROLE", "only a service claims this", lambda t: t.role == "service" or not t.reason.get("service_only")),
-    ("reject", "REASON", "no ground is stated", lambda t: t.p.get("grounds")),
-    ("reject end_request extend reroute_payout revoke_approval", "REASON", "no text", lambda t: "message" in t.texts),
-    ("appeal", "REASON", "nothing new is brought", lambda t: t.told.came("rejection") or "argument" in t.texts),
+    ("reject uphold", "REASON", "none", lambda t: t.p.get("grounds") or (t.event == "uphold" and "message" in t.texts)),
+    ("submit", "REASON", "no text", lambda t: not t.reason.get("text_required") or "note" in t.texts),
+    ("submit", "CLAIM", "claims enough, settled, or nothing back", lambda t: not t.book.whole or t.claimable()),
+    ("submit flag_risk", "FLAGS", "a flag of risk is missing", lambda t: ("USAGE_UNKNOWN" in t.told["flags"]
+     or (t.was or t.line.get("usage")) != "unknown") and {*t.was.get("flags", ())} <= {*t.told["flags"]}),
+    ("provide_evidence", "EVIDENCE", "not all that was asked for is here", lambda t: "request" not in t.was
+     or t.p.get("all") or {*t.was["request"]["kinds"]} <= {item["kind"] for item in t.told["evidence"].values()}),
+    ("answer_enquiry", "ENQUIRY", "nobody raised one", lambda t: "enquiry" in t.was),
+    ("erased", "ERASED", "it is not at its end, or no register says so", lambda t: t.was["state"] in t.chart.final
+     and t.book.people.erased.get(t.p["entry"], t.book.whole or t.was["buyer"]) == t.was["buyer"]),
     ("submit", "AMOUNT", "nothing is claimed, or in a currency without limits", lambda t: t.amount > 0 and t.limits),
     ("submit", "NOT_ELIGIBLE", "usage or product does not fit the reason, or it is not paid or completed", lambda t:
      not t.line or t.reason.get("service_only") or (t.cell() != "not_accepted" and "paid_at" in t.line
@@ -698,9 +690,9 @@ NEEDS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
     ("approve overturn", "NOT_ELIGIBLE", "usage does not let the whole be paid",
      lambda t: (t.event == "overturn" and "ground" in t.texts) or t.eligible(t.was["reserved"])),
     ("offer", "NOT_ELIGIBLE", "such goods are not accepted", lambda t: not t.amount or t.cell() != "not_accepted"),
-    ("offer counter_offer", "AMOUNT", "nothing, or more than claimed, or a second counter", lambda t: 0 <= t.amount
-     <= t.was["reserved"] and t.amount + t.p.get("compensation", 0) > 0 and not t.offer.get("counter")),
-    ("offer", "AMOUNT", "the compensation is above the limit", lambda t: t.p.get("compensation", 0)
+    ("offer counter_offer", "AMOUNT", "nothing, too much, or again", lambda t: 0 <= t.amount <= t.was["reserved"]
+     and t.amount + (t.event == "offer") * t.p.get("compensation", 0) > 0 and not t.offer.get("counter")),
+    ("offer", "AMOUNT", "the compensation is not within the limit", lambda t: 0 <= t.p.get("compensation", 0)
      <= t.limits["compensation_supervisor" if t.role == "supervisor" else "compensation_agent"]),
     ("offer counter_offer", "AMOUNT", "what is written down is another offer", lambda t: t.first
      or (t.told.offer()["amount"], t.told.offer()["compensation"]) == (t.amount, t.p.get("compensation") or 0)),
@@ -709,26 +701,39 @@ NEEDS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
     ("auto_reject reject uphold", "DOCUMENT", "other grounds are written down",
      lambda t: t.told["rejection"]["grounds"] == list(t.p.get("grounds") or ())),
     ("submit appeal provide_evidence add_evidence", "DOCUMENT", "other files are written down",
-     lambda t: {(item["kind"], item["commit"]) for number, item in t.told["evidence"].items()
+     lambda t: t.was.get("evidence", {}).items() <= t.told["evidence"].items()
+     and {(item["kind"], item["commit"]) for number, item in t.told["evidence"].items()
                 if number not in t.was.get("evidence", ())}
      == {(item["kind"], item["commit"]) for item in t.p.get("evidence") or ()}),
     ("offer request_evidence", "ROUNDS", "no round is left", lambda t: all(
         count <= t.policy[f"{name.partition('.')[0]}_rounds"] for name, count in t.case["rounds"].items())),
     ("accept_offer decline_offer", "OFFER", "it does not stand, or is his own", lambda t: t.offer["by"] != t.name
      and t.p.get("offer") in (None, t.was["standing"]) and t.offer["counter"] != (t.role == "buyer")),
+    ("accept_offer", "OFFER", "it is not called accepted",
+     lambda t: t.first or t.told["offers"][t.was["standing"]].get("ended") == "accepted"),
+    ("offer counter_offer accept_offer", "OFFER", "it is on other usage than the line has", lambda t: t.first
+     or not t.line or t.line["usage"] == (t.offer if t.event == "accept_offer" else t.told.offer())["usage"]),
     ("accept_offer", "NOT_ELIGIBLE", "usage does not let it be paid", lambda t: t.role == "buyer" or t.eligible(
         t.offer["amount"], whole=t.offer["amount"] == t.was["reserved"])),
     (COVERED, "NOT_COVERED", "the line does not have it, or is overpaid", lambda t: t.covers()),
-    (COVERED, "CHARGEBACK", "a chargeback is open",
-     lambda t: all(item["state"] != "open" for item in t.line.get("chargebacks", {}).values())),
+    (COVERED, "CHARGEBACK", "one is open",
+     lambda t: "open" not in {item["state"] for item in t.line.get("chargebacks", {}).values()}),
     ("dispatch_payout retry_payout", "PAYOUT", "nothing is dispatched by hand", lambda t: t.was["channel"] != MANUAL),
     ("dispatch_payout pay_manually", "PAYOUT", "another number is in flight", lambda t: not t.was.flying()),
     ("dispatch_payout retry_payout reroute_payout pay_manually payout_refused revoke_approval", "TWO_PERSONS",
      "a proof of payment waits for its second person", lambda t: "payout_settled" not in t.was["firsts"]),
     ("reroute_payout pay_manually revoke_approval", "PAYOUT", "a number may still pay", lambda t: not t.was.alive()),
-    ("retry_payout", "PAYOUT", "the number is void", lambda t: t.was.newest() in ("", *t.was.alive())),
+    ("retry_payout", "PAYOUT", "void, or tried too often", lambda t: t.was.newest() in ("", *t.was.alive())
+     and (t.role != "system" or t.was["attempts"][t.was.newest()]["retries"] < t.policy["automatic_retries"])),
+    ("reroute_payout", "PAYOUT", "it names no channel", lambda t: t.p["channel"] in {*t.policy["channels"]} - {MANUAL}),
+    ("payout_refused", "PAYOUT", "time lifts the rule, or it is another number", lambda t: t.p.get("number") in
+     (None, *([t.was.flying()] if t.was.flying() else t.was["attempts"])) and (t.was["state"] != "approved.payable"
+     or t.p.get("rule") in LASTING or (t.p.get("number") and t.p.get("void")))),
+    ("void_attempt", "PAYOUT", "it is unknown, or in flight", lambda t: t.attempt.get("state", "open") != "open"),
     ("payout_refused void_attempt " + " ".join(PROOFS), "PAYOUT", "no proof is given", lambda t: t.p.get("proof")),
-    ("request_evidence", "DOCUMENT", "other kinds are told", lambda t: t.told["request"]["kinds"] == t.p["kinds"]),
+    ("request_evidence", "EVIDENCE", "no kinds, or others", lambda t: t.told["request"]["kinds"] == t.p["kinds"] != []),
+    (" ".join(PROOFS), "PAYOUT", "it is another channel's", lambda t: t.role != "channel"
+     or t.attempt.get("channel", t.name) == t.name),
     ("payout_refused void_attempt", "PAYOUT", "the number has paid", lambda t: t.attempt.get("state") not in PAID),
     (" ".join(PROOFS), "PAYOUT", "the number has paid, or came back, before; or this is another kind of proof",
      lambda t: t.proof()[0] != "known" and (t.first or t.proof()[0] == t.p.get("as", "move"))),
@@ -738,7 +743,6 @@ NEEDS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
     ("raise_enquiry", "DEADLINE", "the promise is not broken, or an enquiry is open", lambda t: "enquiry" not in t.was
      and (not t.was["state"].startswith("approved.") or t.was["deadlines"]["payout"].get("lapsed"))),
 )
-
 # --- the way: from the bytes of an export to the findings -------------------------------------------------------------
 class _Verification:  # one export, from its bytes to the findings
     def __init__(self, path: Path, keys: Sequence[str], held: Mapping[str, str], tell: Callable[[int], None]) -> None:
@@ -746,6 +750,7 @@ class _Verification:  # one export, from its bytes to the findings
         self.manifest = self._manifest(path)
         self.size, self.root, self.whole = *map(self.manifest["tree"].get, ("size", "root")), self.manifest["whole"]
         self.rules, self.held = _Rulebook(self.manifest, self.report), self._held(held)
+        self.live = self.manifest.get("rehearsal") is False
         self.report.sizes = sorted({size for _, size, _ in self.held} | {self.size})
         self.places: dict[str, tuple[array[int], array[int]]] = {}  # chains by book → leaves, offsets of their rows
         self.partial = set[str]()  # books of which a chain does not begin here
@@ -758,17 +763,15 @@ class _Verification:  # one export, from its bytes to the findings
         found = next((each for each in beside if each.is_file() and each.name.endswith("manifest")), None)
         if found is None: raise Unreadable(f"{path}: no export: there is no FILE.manifest beside it, no manifest in it")
         self.folder, note = found.parent, found.read_text(encoding="utf-8")
-        told: Document = json.loads(note.partition("\n")[0])
+        told: Document = _json(note.partition("\n")[0])
         if told.get("format") != FORMAT: raise Unreadable(f"{found} is of format {told.get('format')}, not {FORMAT}")
         if told["checkpoint"] and not self.keys: raise Unreadable(f"{found} is signed: give the public key, --key VKEY")
         if not self.keys: self.report.limits.append("nothing is signed: whoever wrote this could write all of it anew")
-        head = (told["origin"], told["tree"]["size"], told["tree"]["root"])
         try:
             signed = self.keys and _opened(note, self.keys) and _opened(told["checkpoint"] or "", self.keys)
-            if signed and _checkpoint(signed) != head:
+            if signed and _checkpoint(signed) != (told["origin"], told["tree"]["size"], told["tree"]["root"]):
                 self.report.blame("CHECKPOINT", "the tree of the manifest is not that of its checkpoint")
-        except ValueError as problem:
-            self.report.blame("SIGNATURE", f"the manifest or its checkpoint: {problem}")
+        except ValueError as problem: self.report.blame("SIGNATURE", f"the manifest or its checkpoint: {problem}")
         return told
     def _held(self, held: Mapping[str, str]) -> list[tuple[str, int, str]]:  # file, size, root of what the auditor has
         found = []
@@ -780,25 +783,22 @@ class _Verification:  # one export, from its bytes to the findings
         return sorted(found, key=lambda item: item[1])
     def _files(self) -> list[Path]:  # judged by hash and size; those of JSON Lines are returned
         for told in self.manifest["files"]:
-            path = self.folder / Path(told["path"]).name
-            if not path.is_file():
-                self.report.blame("FILE", "it is in the manifest, and not here", told["path"])
-                continue
-            with path.open("rb") as file:
-                same = file_digest(file, "sha256").hexdigest() == told["sha256"] and path.stat().st_size == told["size"]
-            if not same: self.report.blame("FILE", "it is not the file that was exported", told["path"])
+            path, same = self.folder / Path(told["path"]).name, ("", -1)
+            if path.is_file():
+                with path.open("rb") as file: same = file_digest(file, "sha256").hexdigest(), path.stat().st_size
+            if same != (told["sha256"], told["size"]):
+                self.report.blame("FILE", "it is not here, or not the file that was exported", told["path"])
         data = [self.folder / Path(told["path"]).name for told in self.manifest["files"] if told["format"] == "jsonl"]
         if not data: self.report.limits.append("there is no file of JSON Lines, and entries are judged only there")
         return [path for path in data if path.is_file()]
-
     def _read(self, file: BinaryIO) -> None:  # every entry, bound as it stands into chains and tree; each leaf once
         manifest, blame, pruned, rest = self.manifest, self.report.blame, list(self.manifest["pruned"]), True
         tree, heads, seqs, newest = Tree([size for _, size, _ in self.held]), dict[str, str](), dict[str, int](), ""
         leaf, first, count, offset = -1, None, 0, 0
         for line in file:
             try:
-                row = json.loads(line)
-                body, before = json.loads(row["body"]), leaf
+                row, before = _json(line), leaf
+                body = _json(row["body"])
                 leaf, subject, seq, recorded = row["leaf"], body["subject"], body["seq"], body["recorded_at"]
                 while rest and pruned and tree.size < leaf: rest = self._skip(tree, *pruned.pop(0))
                 if leaf <= before or (rest and tree.size != leaf):
@@ -809,7 +809,7 @@ class _Verification:  # one export, from its bytes to the findings
                 if subject not in seqs and seq > 1 and not self.whole: self.partial.add(_book_of(subject))
                 elif not holds or seq != seqs.get(subject, 0) + 1:
                     blame("CHAIN", f"it does not follow entry {seqs.get(subject, 0)} and its hash", subject, seq, leaf)
-                if body["event"] != "registered":  # in a rehearsal that has not begun, orders bring their own times
+                if body["event"] != "registered" or self.live:  # where a rehearsal begins, orders bring their own times
                     if recorded < newest and _moment(recorded) + SKEW < _moment(newest):
                         blame("BACK_DATED", f"it is recorded at {recorded}, after one at {newest}", subject, seq, leaf)
                     newest = max(newest, recorded)
@@ -822,7 +822,7 @@ class _Verification:  # one export, from its bytes to the findings
                 leaves, offsets = self.places.setdefault(_book_of(subject), (array("Q"), array("Q")))
                 leaves.append(leaf)
                 offsets.append(offset)
-            except (LookupError, TypeError, ValueError, AttributeError) as problem:
+            except WRONG as problem:
                 blame("ROW", f"row {count + 1} cannot be read: {problem!r}")
                 rest = False
             count, offset = count + 1, offset + len(line)
@@ -845,10 +845,9 @@ class _Verification:  # one export, from its bytes to the findings
             if old not in roots: self.report.limits.append(f"{name}: not all under it is here: ask for a whole export")
             elif roots[old] == root: same = old
             else: self.report.blame("CHECKPOINT", f"{name}: leaves {same} to {old - 1} were changed since", leaf=same)
-
     def _judge(self, file: BinaryIO) -> None:  # one order line after the other, replayed; the registers first
-        people, report = _People(self.manifest.get("rehearsal") is False), self.report
-        people.enforced &= "staff" in self.places and "staff" not in self.partial
+        report, known = self.report, self.whole or "staff" in self.places.keys() - self.partial
+        people = _People(self.live and known)
         for subject in sorted(self.places.keys() - self.partial, key=lambda name: ("/" in name, name != "staff", name)):
             register = "/" not in subject
             made = _Register(self.rules, people) if register else _Book(self.rules, people, subject, self.whole)
@@ -866,19 +865,21 @@ class _Verification:  # one export, from its bytes to the findings
                     report.blame("COLUMN", "not what the body says: deadlines", body["subject"], body["seq"], leaf)
             for chain, event, _ in made.owed if self.whole else ():
                 report.blame("MISSING", f"{event} had to follow at the end", chain)
+        for at, calendar in self.rules.imports if self.whole else ():
+            if (at, calendar.version) not in self.rules.told:
+                report.blame("CALENDAR", f"nobody imported it at {at or 'the beginning'}", calendar.version)
         if self.partial: report.limits.append(f"{len(self.partial)} lines do not begin here: only hashes were judged")
-        if not self.whole: report.limits.append("the export is filtered: what an order line covers needs a whole one")
+        if not self.whole: report.limits.append("the export is filtered: what a line covers needs a whole one")
+        if self.live and not known: report.limits.append("the chain of staff is not here: nobody's role was judged")
+        if not self.live: report.limits.append("it is a rehearsal: who was staff, and what time it was, is only said")
 def _book_of(subject: str) -> str:  # the order line of a chain; a register is its own
     return subject if "/" in subject or subject.count("-") < 2 else "/".join(subject.rsplit("-", 2)[:2])
-
 def verify(path: Path, keys: Sequence[str] = (), held: Mapping[str, str] | None = None,
            progress: Callable[[int], None] = lambda more: None) -> Report:
     """Verify an export; `held` are checkpoints by name. Raises Unreadable: it, a key or a checkpoint cannot be read."""
     try:
         return _Verification(Path(path), keys, held or {}, progress).report
-    except (OSError, LookupError, TypeError, ValueError, AttributeError) as problem:
-        raise Unreadable(f"{path}, or a checkpoint, cannot be read: {problem}") from problem
-
+    except (OSError, *WRONG) as problem: raise Unreadable(f"{path}, or a checkpoint: {problem!r}") from problem
 def main(arguments: Sequence[str] | None = None) -> int:
     """Verify what the command line names, and tell."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -889,12 +890,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         report = verify(asked.path, asked.key, {str(note): note.read_text("utf-8") for note in asked.checkpoint})
-    except (Unreadable, OSError) as problem:
+    except (Unreadable, OSError, ValueError) as problem:
         print(problem, file=sys.stderr)
         return 2
     lines = [*map(str, report.findings), *(f"not judged: {limit}" for limit in report.limits)]
-    told = "\n".join([*lines, f"{report.facts['entries']} entries, {len(report.findings)} findings"])
-    print(json.dumps(report.as_json(), ensure_ascii=False, indent=2) if asked.json else told)
+    lines += [f"{report.facts['entries']} entries, {len(report.findings)} findings"]
+    print(json.dumps(report.as_json(), ensure_ascii=False, indent=2) if asked.json else "\n".join(lines))
     return 8 if report.findings else 0
-
 if __name__ == "__main__": sys.exit(main())

@@ -35,7 +35,7 @@ def show(
     if path is not None:
         from refundflow.export import whole_file
 
-        with whole_file(str(path)) as file:
+        with whole_file(str(path), private=True) as file:
             file.write(json.dumps(document(found), ensure_ascii=False, indent=2).encode() + b"\n")
     if call.as_json:
         output.data(document(found))

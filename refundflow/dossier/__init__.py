@@ -32,6 +32,6 @@ def write_dossier(
         BadInput: the path cannot be written.
     """
     file = refunds.case_file(refund_id, actor=actor, at=at, buyer=buyer)
-    with whole_file(output) as written:
+    with whole_file(output, private=True) as written:
         written.write(page(file, language).encode())
     return Dossier(refund=refund_id, output=output, lang=language, entries=len(file.entries))

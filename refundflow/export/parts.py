@@ -6,9 +6,11 @@ there and gives the same bytes; another one is refused. What stood under the fin
 is whole and on the disk.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -97,6 +99,26 @@ class Unfinished:
         self._file.flush()
 
 
+def _own_file(path: Path) -> BinaryIO:
+    """Open a file of ours, or make it: whoever else can write here must not choose what goes on, or where.
+
+    Raises:
+        BadInput: it cannot be written, is a link, or belongs to somebody else.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as problem:
+        if problem.errno == errno.ELOOP:
+            raise BadInput(f"{path} is a link: remove it", field="output") from problem
+        raise BadInput(f"{path}: {problem.strerror}; {NEEDED}", field="output") from problem
+    file = os.fdopen(descriptor, "r+b")
+    about = os.fstat(descriptor)
+    if not stat.S_ISREG(about.st_mode) or about.st_uid != os.geteuid() or about.st_nlink != 1:
+        file.close()
+        raise BadInput(f"{path} is no ordinary file of yours alone: remove it", field="output")
+    return file
+
+
 @contextmanager
 def unfinished(place: Place, command: Mapping[str, Json]) -> Iterator[Unfinished]:
     """Hold the state of the export that this command began here, or begin one.
@@ -106,11 +128,7 @@ def unfinished(place: Place, command: Mapping[str, Json]) -> Iterator[Unfinished
         Busy: another process is writing here.
         RefundflowError: the disk did not take it all.
     """
-    try:
-        descriptor = os.open(place.state, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as problem:
-        raise BadInput(f"{place.state}: {problem.strerror}; {NEEDED}", field="output") from problem
-    with os.fdopen(descriptor, "r+b") as file:
+    with _own_file(place.state) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as problem:
@@ -134,7 +152,7 @@ class Part:
         self._hash = hashlib.sha256()
         self.size = self.rows = 0
         self.cursor: Json = None
-        self._file = path.open("r+b" if kept and path.exists() else "w+b")
+        self._file = _own_file(path)
         if kept:
             self._go_on(kept)
         self._file.seek(self.size)

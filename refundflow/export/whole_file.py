@@ -13,8 +13,10 @@ NEEDED = "needed: the path of a new file, or of a file to be replaced, in a fold
 
 
 @contextmanager
-def whole_file(output: str) -> Iterator[BinaryIO]:
+def whole_file(output: str, *, private: bool = False) -> Iterator[BinaryIO]:
     """Give a temporary file beside `output` that takes its place at the end, once it is on the disk.
+
+    A `private` one can be read by nobody else.
 
     Whatever ends the writing early, an interruption from the keyboard too, removes the temporary file and leaves
     what stood at `output` before.
@@ -26,7 +28,7 @@ def whole_file(output: str) -> Iterator[BinaryIO]:
     target = target_of(output)
     temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(8)}.part")
     try:
-        file = temporary.open("xb")
+        file = open(temporary, "xb", opener=_private if private else None)  # noqa: SIM115  below
     except OSError as problem:
         raise BadInput(f"{output}: {problem.strerror}; {NEEDED}", field="output") from problem
     try:
@@ -41,6 +43,10 @@ def whole_file(output: str) -> Iterator[BinaryIO]:
         with suppress(FileNotFoundError):  # it has taken its place
             temporary.unlink()
     keep_names(target.parent)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def target_of(output: str) -> Path:

@@ -1,7 +1,8 @@
 """The history of the schema: which revisions there are, which are pending, and how they are applied."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -48,8 +49,10 @@ def parse(url: str) -> URL:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError as problem:
-        raise BadInput(f"{url!r} is no database URL", field="url") from problem
+    except (ArgumentError, ValueError):
+        # not told again: it may hold a password, in a place where nobody would look for one
+        needed = "sqlite:///FILE or postgresql://USER@HOST/DATABASE"
+        raise BadInput(f"the database URL cannot be read; needed: {needed}", field="url") from None
     kind = parsed.get_backend_name()
     if kind in ("postgresql", "postgres"):
         return parsed.set(drivername="postgresql+psycopg")
@@ -134,6 +137,7 @@ def upgrade(url: str) -> tuple[Revision, ...]:
     """
     from alembic import command
 
+    _make_private(url)
     with connect(url, write=True) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
@@ -144,6 +148,13 @@ def upgrade(url: str) -> tuple[Revision, ...]:
             command.upgrade(configuration, "head")
         assert_guards(connection)
     return steps
+
+
+def _make_private(url: str) -> None:
+    """Make a new SQLite file that nobody else can read: texts of buyers lie in it beside their keys."""
+    if _missing_file(url):
+        with suppress(OSError):  # told by whoever opens it
+            os.close(os.open(str(parse(url).database), os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _missing_file(url: str) -> bool:

@@ -43,7 +43,7 @@ class Exports(LogWork):
             Busy: another process exports to the same place.
         """
         caller = parse_caller(actor, buyer)
-        if caller.role == "buyer":
+        if caller.buyer_seen is not None:
             raise NotFound("the export")
         self.engine.read(lambda tx: self._registered(tx, caller))
         return self._export(

@@ -177,7 +177,7 @@ class LogWork(Reading):
         """Return the order id of a chain that the caller may see."""
         if subject in REGISTERS:
             self._registered(tx, caller)
-            if caller.role == "buyer":
+            if caller.buyer_seen is not None:
                 raise NotFound(subject)
             return REGISTER_ORDER
         order_id, line = subject.split("/", 1) if "/" in subject else place_of(subject)

@@ -191,7 +191,7 @@ class Queries(Lists):
             BadInput: no moment, one that has not come yet, or a file that cannot be written.
         """
         caller = parse_caller(actor, buyer)
-        if caller.role == "buyer":
+        if caller.buyer_seen is not None:
             raise NotFound("the export")
 
         def read(tx: Tx) -> int:

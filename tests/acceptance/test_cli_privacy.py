@@ -46,7 +46,7 @@ def test_an_open_refund_is_named(desk: Desk) -> None:
 
 
 def test_what_is_kept_goes_to_a_file(desk: Desk) -> None:
-    """The file holds every text in clear; the command says where it is."""
+    """The file holds every text in clear, for nobody else to read; the command says where it is."""
     claimed(desk)
     path = desk.folder / "b-17.json"
     shown = desk.text(f"privacy show b-17 --output {path} --as supervisor:zhao")
@@ -54,4 +54,5 @@ def test_what_is_kept_goes_to_a_file(desk: Desk) -> None:
 
     assert "It fails." not in shown and "It fails." in [item["text"] for item in kept["texts"]]
     assert {item["order_id"] for item in kept["orders"]} == {"A1", "A2"}
+    assert path.stat().st_mode & 0o077 == 0
     assert "It fails." in desk.text("privacy show b-17 --as supervisor:zhao")

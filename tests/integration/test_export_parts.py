@@ -115,6 +115,31 @@ def test_a_part_that_was_changed_is_written_anew(refunds: Refunds, tmp_path: Pat
     assert (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
+@pytest.mark.parametrize("name", ["log.csv.part", "log.csv.unfinished"])
+def test_what_somebody_else_laid_there_is_not_gone_on_with(refunds: Refunds, tmp_path: Path, name: str) -> None:
+    """In a folder where others write, a link leads nowhere, and a stranger's beginning is never signed for."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious", encoding="utf-8")
+    place = tmp_path / name
+
+    place.symlink_to(victim)
+    with pytest.raises(BadInput, match="link"):
+        export(refunds, tmp_path / "log.csv", "csv")
+    place.unlink()
+    os.link(victim, place)
+    with pytest.raises(BadInput, match="yours"):
+        export(refunds, tmp_path / "log.csv", "csv")
+    place.unlink()
+    if os.geteuid() == 0:
+        place.touch()
+        os.chown(place, 65_534, -1)
+        with pytest.raises(BadInput, match="yours"):
+            export(refunds, tmp_path / "log.csv", "csv")
+
+    assert victim.read_text(encoding="utf-8") == "precious"
+    assert not (tmp_path / "log.csv").exists()
+
+
 def test_two_do_not_write_to_one_place(refunds: Refunds, tmp_path: Path) -> None:
     """The second is told that the place is busy."""
 

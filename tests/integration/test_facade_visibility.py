@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,6 +54,24 @@ def test_the_buyer_of_another_order_finds_nothing(market: Market, call: str) -> 
         assert hidden.value.code == absent.value.code
 
     assert market.refunds.verify().entries == entries
+
+
+@pytest.mark.parametrize("by", [{"actor": BUYER}, {"actor": SHOP, "buyer": "wang"}])
+def test_who_sees_one_buyer_alone_exports_nothing(market: Market, by: dict[str, Any], tmp_path: Path) -> None:
+    """The log, the past of all and registers are of everybody: a service that acts for one has them not."""
+    market.to("submitted")
+    calls: list[Callable[[], object]] = [
+        lambda: market.refunds.export(format="csv", output=str(tmp_path / "log.csv"), at=market.at, **by),
+        lambda: market.refunds.export_as_of(
+            format="csv", output=str(tmp_path / "then.csv"), as_of=market.now, at=market.at, **by
+        ),
+        lambda: market.refunds.prove("calendar", at=market.at, **by),
+    ]
+
+    for call in calls:
+        with pytest.raises(NotFound):
+            call()
+    assert list(tmp_path.glob("*.csv*")) == []
 
 
 def test_lists_and_queues_hold_only_what_one_may_see(market: Market) -> None:

@@ -71,6 +71,23 @@ def test_asking_what_is_pending_makes_no_file(sqlite_url: str) -> None:
     assert not Path(sqlite_url.removeprefix("sqlite:///")).exists()
 
 
+def test_a_new_file_is_for_nobody_else_to_read(sqlite_url: str) -> None:
+    """Texts of buyers lie in it beside their keys; what SQLite makes beside it is as private."""
+    migrations.upgrade(sqlite_url)
+    with Store.create(sqlite_url, rehearsal=False) as store, store.write() as tx:
+        register(tx)
+        path = Path(sqlite_url.removeprefix("sqlite:///"))
+        made = [file for file in path.parent.glob(f"{path.name}*") if file.suffix != ".lock"]
+        assert len(made) == 3 and not any(file.stat().st_mode & 0o077 for file in made)
+
+
+def test_a_url_that_cannot_be_read_is_not_repeated() -> None:
+    """It may hold a password."""
+    with pytest.raises(errors.BadInput) as refusal:
+        migrations.parse("postgresql://refunds:hunter2@host:port/shop")
+    assert "hunter2" not in str(refusal.value) and "sqlite:///" in refusal.value.message
+
+
 def test_a_newer_database_is_refused(url: str) -> None:
     """Neither opening nor upgrading touches a schema from the future."""
     with migrations.connect(url, write=True) as connection:

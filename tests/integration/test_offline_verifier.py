@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from refundflow.service import Refunds
 from refundflow.values import ExportFilters
 from states import times
 from tests.integration.test_demo import prepare
+from tests.support import forged_guards, forgeries
 from tests.support.databases import Databases
-from tests.support.forgeries import STORIES, by, seq_of
-from tests.support.market import CHEN, LI, WAY, WU, Market, prepare_rehearsal
+from tests.support.forgeries import by, seq_of
+from tests.support.market import BUYER, CHEN, LI, WAY, WU, Market, a_file, prepare_rehearsal
 from tests.support.packages import Log, chart, log_of
 from tests.support.tampering import story
 
@@ -35,7 +37,7 @@ def findings(log: Log, folder: Path, **how: Any) -> list[verifier.Finding]:
     return verifier.verify(log.write(folder / "entries.jsonl", **how), [log.signer.vkey]).findings
 
 
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+@pytest.mark.parametrize("story", [*forgeries.STORIES, *forged_guards.STORIES], ids=lambda story: story.__name__)
 def test_a_whole_history_forged_with_the_right_key_is_found(
     story: Callable[[Market], tuple[str, Callable[[Log], Log]]], market: Market, tmp_path: Path
 ) -> None:
@@ -77,7 +79,8 @@ def test_a_signed_export_of_every_form_is_silent(signed: Market, tmp_path: Path)
 
         report = verifier.verify(Path(path), [vkey_of(signed.refunds)])
 
-        assert report.findings == [] and report.limits == []
+        assert report.findings == []
+        assert [limit.partition(":")[0] for limit in report.limits] == ["it is a rehearsal"]
 
 
 @pytest.mark.parametrize(
@@ -101,6 +104,26 @@ def test_the_demo_is_silent(databases: Databases, tmp_path: Path) -> None:
         assert findings(log_of(refunds), tmp_path) == []
 
 
+def test_the_same_file_again_is_an_answer(market: Market, tmp_path: Path) -> None:
+    """A request is answered by a file that lay there before: no entry names it again, and nobody is accused."""
+    refund = market.submit(evidence=[a_file()]).id
+    market.act(refund, "begin_review", LI)
+    market.act(refund, "request_evidence", LI, kinds=["screenshot"], message="Please show it.")
+    market.act(refund, "provide_evidence", BUYER, evidence=[a_file()])
+
+    assert findings(log_of(market.refunds), tmp_path) == []
+
+
+def test_an_enquiry_that_a_revocation_overtakes_is_answered(market: Market, tmp_path: Path) -> None:
+    """The system answers it in the state that follows; that is no illegal move."""
+    refund = market.to("approved.payable")
+    market.later(hours=25)
+    market.act(refund, "raise_enquiry", BUYER)
+    market.act(refund, "revoke_approval", CHEN, message="The code was used.")
+
+    assert findings(log_of(market.refunds), tmp_path) == []
+
+
 def test_a_live_database_is_silent_and_an_unregistered_hand_is_found(live: Market, tmp_path: Path) -> None:
     """In a live database staff acts only while it is registered in its role."""
     refund = live.to("under_review.reviewing")
@@ -111,6 +134,66 @@ def test_a_live_database_is_silent_and_an_unregistered_hand_is_found(live: Marke
     log.change(refund, seq_of(log, refund, "approve"), by("nobody")).sealed()
 
     assert "ROLE" in {finding.code for finding in findings(log, tmp_path)}
+
+
+def test_a_live_history_without_its_register_of_staff_is_found(live: Market, tmp_path: Path) -> None:
+    """Who leaves out the whole register does not make everybody staff."""
+    live.to("under_review.reviewing")
+    log = log_of(live.refunds)
+    log.rows = [row for row in log.rows if row["subject"] != "staff"]
+
+    assert "ROLE" in {finding.code for finding in findings(log.sealed(), tmp_path)}
+
+
+def test_a_value_that_is_named_twice_is_found(market: Market, tmp_path: Path) -> None:
+    """A body that one reader reads in one way and another in another is no entry."""
+    market.to("submitted")
+    log = log_of(market.refunds).sealed()
+    row = log.rows[-1]
+    row["body"] = row["body"].replace('"event":', '"event":"approve","event":', 1)
+    row["hash"] = sha256(row["body"].encode()).hexdigest()
+
+    assert "ROW" in {finding.code for finding in findings(log, tmp_path)}
+
+
+@pytest.mark.parametrize("name", ["nested", "billions", "twice", "bytes", "days", "number"])
+def test_what_would_burst_the_verifier_is_unreadable_or_found(
+    name: str, market: Market, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever an export claims or holds, the answer is one of the three that are written down, at once."""
+    market.to("awaiting_evidence")
+    log = log_of(market.refunds)
+    path = log.write(tmp_path / "entries.jsonl")
+    manifest = path.with_name("entries.jsonl.manifest")
+    match name:
+        case "nested":
+            path.write_text("[" * 200_000 + "\n", "utf-8")
+        case "billions":
+            log.write(path, pruned=[[10**13, 1, "00"]], entries=10**30)
+        case "twice":
+            manifest.write_text(manifest.read_text("utf-8").replace('{"as_of"', '{"whole":false,"as_of"'), "utf-8")
+        case "bytes":
+            manifest.write_bytes(b"\xff" + manifest.read_bytes())
+        case "days":
+            version, text = next(iter(log.policies.items()))
+            many = text.replace('"evidence_hours":48', f'"evidence_hours":{10**15}')
+            log.write(path, policies={version: many})
+        case "number":
+            path.write_text(path.read_text("utf-8").replace('"seq":1', '"seq":1' + "0" * 5_000, 1), "utf-8")
+
+    status = verifier.main([str(path), "--key", log.signer.vkey])
+
+    assert status in (2, 8)
+    capsys.readouterr()
+
+
+def test_a_checkpoint_that_is_no_text_is_unreadable(market: Market, tmp_path: Path) -> None:
+    """Bytes in the place of a note that the auditor holds end with status 2."""
+    log = log_of(market.refunds)
+    path = log.write(tmp_path / "entries.jsonl")
+    (tmp_path / "note").write_bytes(b"\xff\xfe")
+
+    assert verifier.main([str(path), "--key", log.signer.vkey, "--checkpoint", str(tmp_path / "note")]) == 2
 
 
 def test_rules_that_were_exchanged_are_found(market: Market, tmp_path: Path) -> None:
