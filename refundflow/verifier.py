@@ -66,7 +66,7 @@ def _key(vkey: str) -> Key:  # of ``name+mark+base64``
         named = sha256(name.encode() + b"\n" + raw).digest()[:4]
         if raw[:1] != b"\x01" or bytes.fromhex(mark) != named: raise ValueError("it does not name itself")
         return name, named, Ed25519PublicKey.from_public_bytes(raw[1:])
-    except ValueError as problem: raise Unreadable(f"{vkey!r} is no verifying key, NAME+ID+BASE64: {problem}") from problem
+    except ValueError as wrong: raise Unreadable(f"{vkey!r} is no verifying key, NAME+ID+BASE64: {wrong}") from wrong
 def _opened(note: str, keys: Sequence[Key]) -> str:  # the text, if a key has signed it and no signature is wrong
     text, _, signatures = note.rpartition("\n\n")
     lines, held = [line.split(" ") for line in signatures.splitlines()], False
