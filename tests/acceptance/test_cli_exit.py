@@ -141,7 +141,7 @@ def test_8_a_changed_entry_is_found(desk: Desk) -> None:
     result = desk.run("audit verify")
 
     assert result.exit_code == 8
-    assert "PROOF_FAILED: A1-1-1 1" in result.stderr
+    assert "PROOF_FAILED: A1-1-1#1" in result.stderr
 
 
 def _heeds_the_keyboard() -> None:

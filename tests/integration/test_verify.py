@@ -16,6 +16,7 @@ from tests.support.databases import Databases
 from tests.support.moves import (
     LINE,
     ORDER,
+    POLICY,
     REFUND,
     START,
     a_case,
@@ -26,8 +27,6 @@ from tests.support.moves import (
     register,
     submit,
 )
-
-POLICY = hashlib.sha256(b"{}").hexdigest()
 
 
 def prepare(url: str) -> None:

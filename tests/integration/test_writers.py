@@ -14,7 +14,7 @@ from refundflow import audit
 from refundflow.store import Conflict, Store
 from refundflow.vault import Vault
 from tests.support.databases import Databases
-from tests.support.moves import ORDER, REFUND, a_case, a_line, change, register, submit
+from tests.support.moves import ORDER, POLICY, REFUND, a_case, a_line, change, register, submit
 
 ROOT = Path(__file__).parents[2]
 WRITERS, MOVES = 4, 25
@@ -36,7 +36,8 @@ def prepare(url: str) -> None:
     with Store.create(url, rehearsal=False) as store, store.write() as tx:
         for order_id in (ORDER, *(f"w{number}" for number in range(WRITERS))):
             register(tx, a_line(order_id))
-            submit(tx, a_case(f"{order_id}-1-1"))
+            submit(tx, a_case(f"{order_id}-1-1", policy=POLICY))
+        tx.put_policy(POLICY, "{}")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any, cast
 
 from refundflow import audit
@@ -17,6 +18,7 @@ LINE = f"{ORDER}/1"
 REFUND = f"{ORDER}-1-1"
 KEY = b"k" * 32
 BUYER = reference(KEY, "mei")
+POLICY = sha256(b"{}").hexdigest()  # of the shortest policy, for cases that are to be verified
 SHOP = Actor(role="service", name="shop")
 _OF_THE_ENTRY = ("seq", "effective_at")
 
