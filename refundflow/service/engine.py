@@ -5,19 +5,21 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import chain, islice, repeat
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from refundflow import audit, calendars, policies
 from refundflow.errors import BadInput, Busy, ChangedMeanwhile, NotFound, Refused, RoleNotAllowed
 from refundflow.service import door
-from refundflow.service.callers import actor_on, require_registered
+from refundflow.service.callers import actor_on, require_known
 from refundflow.service.requests import Answer, Request, act_of, check, key_of
-from refundflow.store import Conflict, Move, Store, Stored, StoredEntry, Tx
+from refundflow.store import Conflict, Content, Move, Scene, Store, Stored, StoredEntry, StoredText, Tx
 from refundflow.vault import BuyerRow, Vault, mask
 from states import times
 from states.calendar import Calendars
@@ -117,25 +119,11 @@ class Engine:
                 at the commit.
             ChangedMeanwhile: others were first every time.
         """
-        end = time.monotonic() + LONGEST_WAIT_SECONDS
-        for tried in range(TRIES):
-            try:
-                with self.store.write(wipe=wipe) as tx:
-                    return work(tx)
-            except Conflict as conflict:
-                if conflict.reason == "unknown":
-                    raise Busy(
-                        "the database went away while it was committing: repeat the call with its key, or look first"
-                    ) from conflict
-                if conflict.reason == "disk":
-                    raise Busy(f"the database cannot write: {conflict}; nothing was done") from conflict
-                last = conflict
-                if time.monotonic() > end:
-                    break
-                time.sleep(random.uniform(0, 0.01 * 2**tried))
-        if last.reason == "busy":
-            raise Busy("the database stayed busy: try again in a moment") from last
-        raise ChangedMeanwhile("others changed it meanwhile, several times: look again and decide anew") from last
+        return _repeatedly(repeat(lambda: self.store.write(wipe=wipe)), work)
+
+    def act(self, work: Callable[[Tx], T]) -> T:
+        """Run what reads and then writes once: first without locks, then as `write` when others were in the way."""
+        return _repeatedly(chain([self.store.act], repeat(self.store.write)), work)
 
     def read(self, work: Callable[[Tx], T]) -> T:
         """Run a read on one snapshot.
@@ -160,7 +148,7 @@ class Engine:
         """
         self._require_untold_time(request.at)
         check(request)
-        outcome = self.write(lambda tx: self.carry(tx, request, facts))
+        outcome = self.act(lambda tx: self.carry(tx, request, facts))
         if isinstance(outcome, Refused):
             raise outcome
         return outcome
@@ -177,14 +165,9 @@ class Engine:
 
         `quiet` is for what the system tries by itself: its refusal leaves no entry.
         """
-        if not self.store.rehearsal:
-            require_registered(tx, request.caller)
-        stored = tx.aggregate(request.order_id, request.line, lock=True)
-        if stored is None or (request.refund is not None and request.refund not in stored.aggregate.refunds):
-            raise NotFound(request.what)
-        owner = tx.buyer(stored.aggregate.line["buyer"])
+        stored, owner, _, key_used = self._scene(tx, request)
         actor = actor_on(stored.aggregate.line, owner, request.caller, self.vault, request.what)
-        used = tx.entry_by_key(request.order_id, request.what, request.key) if request.key else None
+        used = tx.entry_by_key(request.order_id, request.what, request.key) if key_used and request.key else None
         if used is not None and owner is None and used.event == request.event:
             # The key that named the request is destroyed: of an erased buyer's a repeat is known by its event alone.
             return self._first_answer(tx, used, stored, actor, owner)
@@ -221,6 +204,22 @@ class Engine:
             changed=decision.entry is not None,
         )
 
+    def _scene(self, tx: Tx, request: Request) -> Scene:
+        """Read what the act finds; whoever may not act learns nothing of it.
+
+        Raises:
+            RoleNotAllowed: the caller is no registered member of staff.
+            NotFound: no such line or refund.
+        """
+        scene = tx.scene(
+            request.order_id, request.line, staff=request.caller.name, scope=request.what, key=request.key
+        )
+        if not self.store.rehearsal:
+            require_known(request.caller, scene.staff if scene else tx.staff(request.caller.name))
+        if scene is None or (request.refund is not None and request.refund not in scene.stored.aggregate.refunds):
+            raise NotFound(request.what)
+        return scene
+
     def commit(
         self,
         tx: Tx,
@@ -239,11 +238,11 @@ class Engine:
         own = decision.entries[decision.entry] if decision.entry is not None else None
         alone = own is not None and decision.refusal is not None and len(decision.entries) == 1
         if alone and own is not None and stored.refusals.get(own.subject) == audit.fingerprint(own):
-            tx.count_refusal(stored, own.subject)
-            self.reached(tx, now)
+            tx.count_refusal(stored, own.subject, rehearsed_until=now if self.store.rehearsal else None)
             return
         texts = dict(act.texts) if act is not None and own is not None and key_of(owner) is not None else {}
         commitments = self._commitments(own, decision.entry, owner, texts)
+        kept = self._kept(own, request, owner, texts, taken=decision.refusal is None) if own is not None else ((), ())
         keyed = request is not None and request.key is not None and decision.refusal is None
         sealed = audit.seal(
             decision.entries,
@@ -257,12 +256,12 @@ class Engine:
             commitments=commitments,
             repeats=stored.repeats,
         )
-        tx.commit_moves([Move(stored, decision, sealed)])
-        if decision.refund is not None and decision.refund not in stored.aggregate.refunds:
-            tx.put_policy(self.policy.version, policies.content_of(self.policy))
-        if own is not None and owner is not None and request is not None:
-            self._keep_texts(tx, own, request, owner, texts, taken=decision.refusal is None)
-        self.reached(tx, now)
+        opened = decision.refund is not None and decision.refund not in stored.aggregate.refunds
+        tx.commit_moves(
+            [Move(stored, decision, sealed, *kept)],
+            policy=(self.policy.version, policies.content_of(self.policy)) if opened else None,
+            rehearsed_until=now if self.store.rehearsal else None,
+        )
         for item in sealed:
             _log(item.entry, request)
 
@@ -290,25 +289,24 @@ class Engine:
         commit = self.vault.commitment
         return {index: {name: commit(key, own.subject, own.seq, name, text) for name, text in texts.items()}}
 
-    def _keep_texts(
-        self, tx: Tx, entry: Entry, request: Request, owner: BuyerRow, texts: Mapping[str, str], *, taken: bool
-    ) -> None:
-        key = key_of(owner)
-        if key is None:
-            return
-
-        def keep(name: str, text: str) -> None:
-            cipher = self.vault.encrypt(key, text.encode(), f"{entry.subject}|{entry.seq}|{name}")
-            tx.put_personal(request.order_id, entry.subject, entry.seq, name, owner.ref, cipher)
-
-        for name, text in texts.items():
-            keep(name, text)
+    def _kept(
+        self, entry: Entry, request: Request | None, owner: BuyerRow | None, texts: Mapping[str, str], *, taken: bool
+    ) -> tuple[list[StoredText], list[Content]]:
+        """Return the texts of an act, and its files where it was taken, as they are kept: encrypted."""
+        key, kept, contents = key_of(owner), dict(texts), []
+        if key is None or request is None:
+            return [], []
         for index, file in enumerate(request.files if taken else ()):
             digest = sha256(file.content).hexdigest()
             commit = self.vault.evidence_commitment(key, digest)
-            tx.put_content(owner.ref, commit, self.vault.encrypt(key, file.content, f"evidence|{commit}"))
+            contents.append(Content(commit, self.vault.encrypt(key, file.content, f"evidence|{commit}")))
             about = {"name": mask(file.filename), "commit": commit, "sha256": digest}
-            keep(f"file.{index}", json.dumps(about, ensure_ascii=False))
+            kept[f"file.{index}"] = json.dumps(about, ensure_ascii=False)
+        place = (request.order_id, entry.subject, entry.seq)
+        context = f"{entry.subject}|{entry.seq}|"
+        return [
+            StoredText(*place, name, self.vault.encrypt(key, text, context + name)) for name, text in kept.items()
+        ], contents
 
     def _first_answer(self, tx: Tx, used: StoredEntry, stored: Stored, actor: Actor, owner: BuyerRow | None) -> Answer:
         """Return what the key's first call answered: the line and its refunds as that call left them."""
@@ -339,6 +337,29 @@ class Engine:
             ledger.update(changes)
             documents |= {name: document} if document else {}
         return Aggregate(line=documents.pop(line), ledger=Ledger(**ledger), refunds=documents)
+
+
+def _repeatedly(transactions: Iterable[Callable[[], AbstractContextManager[Tx]]], work: Callable[[Tx], T]) -> T:
+    """Do one work in one transaction after the other until no others are in the way; see `Engine.write`."""
+    end = time.monotonic() + LONGEST_WAIT_SECONDS
+    for tried, transaction in enumerate(islice(transactions, TRIES)):
+        try:
+            with transaction() as tx:
+                return work(tx)
+        except Conflict as conflict:
+            if conflict.reason == "unknown":
+                raise Busy(
+                    "the database went away while it was committing: repeat the call with its key, or look first"
+                ) from conflict
+            if conflict.reason == "disk":
+                raise Busy(f"the database cannot write: {conflict}; nothing was done") from conflict
+            last = conflict
+            if time.monotonic() > end:
+                break
+            time.sleep(random.uniform(0, 0.01 * 2**tried))
+    if last.reason == "busy":
+        raise Busy("the database stayed busy: try again in a moment") from last
+    raise ChangedMeanwhile("others changed it meanwhile, several times: look again and decide anew") from last
 
 
 def _follows(entry: StoredEntry) -> bool:

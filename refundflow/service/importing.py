@@ -13,7 +13,7 @@ from refundflow.orders import RejectedRow
 from refundflow.service.callers import Caller
 from refundflow.service.engine import Engine
 from refundflow.service.line_acts import changes_of, line_of, new_buyer, require_same
-from refundflow.store import Move, Stored, Tx
+from refundflow.store import Move, Stored, StoredText, Tx
 from refundflow.vault import BuyerRow, mask
 from states.case import Actor, Aggregate, Decision, Ledger, line_subject
 from states.history import ToldCase, ToldEvent, import_case, problems, told_before
@@ -146,12 +146,18 @@ class Import:
         sealed = audit.seal(
             decision.entries, heads=stored.heads, recorded_at=now, commitments=commitments, repeats=stored.repeats
         )
-        tx.commit_moves([Move(stored, decision, sealed)])
-        tx.put_policy(self.engine.policy.version, policies.content_of(self.engine.policy))
-        for index, entry in own:
-            for name, text in texts[index].items():
-                cipher = vault.encrypt(owner.key, text, f"{entry.subject}|{entry.seq}|{name}")
-                tx.put_personal(row.order.order_id, entry.subject, entry.seq, name, owner.ref, cipher)
+        kept = [
+            StoredText(
+                row.order.order_id, entry.subject, entry.seq, name,
+                vault.encrypt(owner.key, text, f"{entry.subject}|{entry.seq}|{name}"),
+            )
+            for index, entry in own
+            for name, text in texts[index].items()
+        ]  # fmt: skip
+        policy = self.engine.policy
+        tx.commit_moves(
+            [Move(stored, decision, sealed, kept)], policy=(policy.version, policies.content_of(policy))
+        )
         self.engine.reached(tx, now)
 
 

@@ -8,16 +8,19 @@ from refundflow.store.log_pages import EntryFacts, LogEntry
 from refundflow.store.moves import NEAR, line_columns, refund_columns
 from refundflow.store.rows import (
     FIRST_PREVIOUS,
+    Content,
     EffectId,
     EffectRow,
     Head,
     Move,
     PaymentFacts,
     PayoutRow,
+    Scene,
     Sealed,
     StaffRow,
     Stored,
     StoredEntry,
+    StoredText,
 )
 from refundflow.store.store import Store, Tx
 from refundflow.store.totals import COUNTED
@@ -30,6 +33,7 @@ __all__ = [
     "REGISTER_ORDER",
     "TILE_WIDTH",
     "Conflict",
+    "Content",
     "EffectId",
     "EffectRow",
     "EntryFacts",
@@ -41,12 +45,14 @@ __all__ = [
     "PaymentFacts",
     "PayoutRow",
     "Piece",
+    "Scene",
     "Sealed",
     "StaffRow",
     "Store",
     "Stored",
     "StoredCheckpoint",
     "StoredEntry",
+    "StoredText",
     "Tile",
     "Tx",
     "canonical",

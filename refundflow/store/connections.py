@@ -15,9 +15,10 @@ from sqlalchemy import URL
 from sqlalchemy.sql.base import Executable
 
 from refundflow.errors import Misconfigured
-from refundflow.store.statements import Compiled, DialectName, compiled_once
+from refundflow.store.statements import Compiled, DialectName, compiled_once, together
 
 Row = Sequence[Any]
+Writes = Mapping[Executable, Sequence[Mapping[str, Any]]]  # what each statement writes
 Connection = Any  # sqlite3.Connection or psycopg.Connection: both have execute(text, values) → cursor
 # Short beside a move, so that whoever waits is as likely to be next as the one who just wrote.
 _LOOK_AGAIN_SECONDS = 0.0002
@@ -50,6 +51,8 @@ class Question(NamedTuple):
 
 class Session:
     """One driver connection inside one transaction."""
+
+    locks = True  # what was read under a lock stays so until the end
 
     def __init__(self, connection: Connection, dialect: DialectName) -> None:
         self._connection, self.dialect = connection, dialect
@@ -86,16 +89,20 @@ class Session:
         self._flush()
         return cast(int, cursor.rowcount)
 
-    def write(self, rows: Mapping[Executable, Sequence[Mapping[str, Any]]]) -> None:
-        """Run each statement for each of its rows, in order, sent together; every row must touch exactly one.
+    def write(self, rows: Writes) -> None:
+        """Run each statement for each of its rows, in order, sent together; each must touch one, where none may exist.
 
         Raises:
             Conflict: a row was not there, or not as it was expected.
         """
-        asked = [(len(values), self._execute_all(statement, values)) for statement, values in rows.items() if values]
+        asked = [
+            (len(values), self._execute_all(made := compiled_once(statement, self.dialect), values), made.may_exist)
+            for statement, values in rows.items()
+            if values
+        ]
         self._flush()
-        for expected, cursor in asked:
-            if cursor.rowcount != expected:
+        for expected, cursor, may_exist in asked:
+            if cursor.rowcount != expected and not may_exist:
                 raise Conflict("changed", f"{cursor.rowcount} rows instead of {expected}")
 
     def _flush(self) -> None:
@@ -105,10 +112,9 @@ class Session:
         made = compiled_once(statement, self.dialect)
         return self._connection.execute(made.text, made.bound(values))
 
-    def _execute_all(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> Any:
+    def _execute_all(self, made: Compiled, rows: Sequence[Mapping[str, Any]]) -> Any:
         if len(rows) == 1:
-            return self._execute(statement, rows[0])
-        made = compiled_once(statement, self.dialect)
+            return self._connection.execute(made.text, made.bound(rows[0]))
         cursor = self._connection.cursor()
         cursor.executemany(made.text, [made.bound(values) for values in rows])
         return cursor
@@ -135,6 +141,30 @@ class PipelinedSession(Session):
         self._pipeline.sync()
 
 
+class StatementSession(Session):
+    """A session without a transaction: it may read, and then write once, in one statement that commits by itself."""
+
+    locks = False
+    writing = False  # so far only reads were sent
+
+    def write(self, rows: Writes) -> None:
+        """Run all in one statement; see `together`."""
+        self.writing = True
+        shape = [(statement, len(values)) for statement, values in rows.items() if values]
+        values = [
+            value
+            for statement, _ in shape
+            for made in (compiled_once(statement, self.dialect),)
+            for row in rows[statement]
+            for value in made.bound(row)
+        ]
+        self._connection.execute(together(tuple(shape)), values)
+
+    def run(self, statement: Executable, **values: Any) -> int:
+        """Refuse: a second write would be a second commit."""
+        raise TypeError("an act writes once")
+
+
 class Database(Protocol):
     """What the store needs of a kind of database."""
 
@@ -147,6 +177,10 @@ class Database(Protocol):
 
     def transaction(self, connection: Connection, *, write: bool) -> AbstractContextManager[Session]:
         """Run one transaction: committed at the end, rolled back by an exception."""
+        ...
+
+    def act(self, connection: Connection) -> AbstractContextManager[Session]:
+        """Read and then write once, together or not at all; without a lock where what was read is checked again."""
         ...
 
     def wiping(self, connection: Connection) -> AbstractContextManager[None]:
@@ -202,6 +236,10 @@ class SqliteDatabase:
             return
         with self._locked(), self._begun(connection, "BEGIN IMMEDIATE") as session:
             yield session
+
+    def act(self, connection: sqlite3.Connection) -> AbstractContextManager[Session]:
+        """Run one transaction that writes: nobody else does meanwhile."""
+        return self.transaction(connection, write=True)
 
     @contextmanager
     def _begun(self, connection: sqlite3.Connection, begin: str) -> Iterator[Session]:
@@ -278,7 +316,10 @@ class PostgresDatabase:
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
         again = psycopg.errors
         self._disk = (again.InsufficientResources, again.DiskFull, again.IoError)
-        self._changed = (again.SerializationFailure, again.DeadlockDetected, again.UniqueViolation)
+        # what `together` divides by is zero when a row was not as it was read
+        self._changed = (
+            again.SerializationFailure, again.DeadlockDetected, again.UniqueViolation, again.DivisionByZero,
+        )  # fmt: skip
 
     def connect(self) -> Connection:
         """Open a connection that commits every statement by itself until a transaction begins."""
@@ -311,6 +352,19 @@ class PostgresDatabase:
         if ended.statusmessage != "COMMIT":
             # PostgreSQL answers so, without an error, when one inside the transaction was passed over
             raise self._driver.errors.InFailedSqlTransaction("a transaction with an error in it cannot be committed")
+
+    @contextmanager
+    def act(self, connection: Connection) -> Iterator[Session]:
+        """Let each statement commit by itself: one that reads, one that writes if nothing has changed since."""
+        session = StatementSession(connection, self.dialect)
+        try:
+            yield session
+        except self._driver.OperationalError as problem:
+            if not connection.closed:
+                raise
+            if session.writing:
+                raise Conflict("unknown", f"the server went away while it was committing: {problem}") from problem
+            raise Conflict("busy", f"the server went away before anything was committed: {problem}") from problem
 
     def _roll_back(self, connection: Connection) -> None:
         """End what was begun; a connection that cannot even do that is closed, and the server ends it."""

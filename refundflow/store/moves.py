@@ -1,6 +1,6 @@
 """How an order line is read under its lock, and the one function by which every move commits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,10 +10,29 @@ from sqlalchemy.sql.base import Executable
 from refundflow.store.connections import Question, Row, Session
 from refundflow.store.documents import canonical_text, document_text, read_document
 from refundflow.store.news import TELL
-from refundflow.store.rows import Json, Move, Sealed, Stored
-from refundflow.store.statements import insert_or, insert_row, select_where, update_version, update_where
+from refundflow.store.people import ADD_CONTENT, ADD_PERSONAL, buyer_of
+from refundflow.store.registers import ADD_POLICY, KEEP_META, REHEARSAL_TIME, staff_of
+from refundflow.store.rows import Json, Move, Scene, Sealed, Stored
+from refundflow.store.statements import (
+    insert_or,
+    insert_row,
+    next_version,
+    select_where,
+    update_version,
+    update_where,
+)
 from refundflow.store.values import moment, written
-from refundflow.tables import CalendarText, OrderLine, Payout, PendingEffect, Refund, Transition, table_of
+from refundflow.tables import (
+    Buyer,
+    CalendarText,
+    OrderLine,
+    Payout,
+    PendingEffect,
+    Refund,
+    Staff,
+    Transition,
+    table_of,
+)
 from states import times
 from states.case import Aggregate, Case, Decision, Effect, Ledger, Line, line_subject, refund_place
 
@@ -33,10 +52,45 @@ COUNT_CALENDARS = select(func.count()).select_from(table_of(CalendarText))
 READ_CLOCK = select(func.clock_timestamp())
 # The other columns say again what the document says.
 _CHAIN_COLUMNS = ("version", "head", "refusal", "repeats")
-READ_LINE = select_where(OrderLine, "order_id", "line", columns=("document", *_CHAIN_COLUMNS, *_LEDGER_COLUMNS))
+_OF_LINE = ("document", *_CHAIN_COLUMNS, *_LEDGER_COLUMNS)
+_OF_REFUND = ("document", *_CHAIN_COLUMNS, "warned_at")
+READ_LINE = select_where(OrderLine, "order_id", "line", columns=_OF_LINE)
 LOCK_LINE = READ_LINE.with_for_update()
 TAKE_LINE = READ_LINE.with_for_update(skip_locked=True)
-READ_REFUNDS = select_where(Refund, "order_id", "line", columns=("document", *_CHAIN_COLUMNS, "warned_at"))
+READ_REFUNDS = select_where(Refund, "order_id", "line", columns=_OF_REFUND)
+_BUYER, _STAFF, _KEY = table_of(Buyer), table_of(Staff), table_of(Transition)
+_SCENE = (
+    select(
+        *(_LINE.c[name] for name in _OF_LINE),
+        *(_REFUND.c[name] for name in _OF_REFUND),
+        *_BUYER.c,
+        *_STAFF.c,
+        _KEY.c.seq,
+        COUNT_CALENDARS.scalar_subquery(),
+    )
+    .select_from(
+        _LINE.outerjoin(_REFUND, (_REFUND.c.order_id == _LINE.c.order_id) & (_REFUND.c.line == _LINE.c.line))
+        .outerjoin(_BUYER, _BUYER.c.ref == _LINE.c.buyer)
+        .outerjoin(_STAFF, _STAFF.c.name == bindparam("staff"))
+        .outerjoin(
+            _KEY,
+            (_KEY.c.order_id == _LINE.c.order_id)
+            & (_KEY.c.key_scope == bindparam("scope"))
+            & (_KEY.c.key == bindparam("key")),
+        )
+    )
+    .where(_LINE.c.order_id == bindparam("order_id"), _LINE.c.line == bindparam("line"))
+)
+READ_SCENE = {"sqlite": _SCENE, "postgresql": _SCENE.add_columns(func.clock_timestamp())}
+_LINE_END = len(_OF_LINE)
+_REFUND_END = _LINE_END + len(_OF_REFUND)
+_BUYER_END = _REFUND_END + len(_BUYER.c)
+_STAFF_END = _BUYER_END + len(_STAFF.c)
+# Who writes nothing but entries and texts under a place sees to it that nothing else of the line changes either.
+CHECK_LINE = select_where(OrderLine, "order_id", "line", columns=("version",)).with_for_update(key_share=True)
+CHECK_LINE = CHECK_LINE.where(_LINE.c.version == bindparam("was"))
+CHECK_REFUND = select_where(Refund, "order_id", "id", columns=("version",)).with_for_update(key_share=True)
+CHECK_REFUND = CHECK_REFUND.where(_REFUND.c.version == bindparam("was"))
 INSERT_LINE = insert_row(OrderLine)
 INSERT_REFUND = insert_row(Refund)
 INSERT_ENTRY = insert_row(Transition, without=("gid",))
@@ -47,20 +101,23 @@ CHANGE_LEDGER = update_version(OrderLine, ("order_id", "line"), _LEDGER_COLUMNS)
 CHANGE_REFUND = update_version(Refund, ("order_id", "id"), _CHANGING_REFUND)
 # In this order: lines before the refunds on them.
 _WRITES = (
-    INSERT_LINE, CHANGE_LINE, CHANGE_LEDGER, INSERT_REFUND, CHANGE_REFUND, INSERT_ENTRY, KEEP_PAYOUT, INSERT_EFFECT,
+    CHECK_LINE, INSERT_LINE, CHANGE_LINE, CHANGE_LEDGER, CHECK_REFUND, INSERT_REFUND, CHANGE_REFUND, INSERT_ENTRY,
+    KEEP_PAYOUT, INSERT_EFFECT, ADD_PERSONAL, ADD_CONTENT,
 )  # fmt: skip
 Rows = dict[Executable, list[Mapping[str, Any]]]
 COUNT_LINE = (
     update(_LINE)
     .where(_LINE.c.order_id == bindparam("at_order"), _LINE.c.line == bindparam("at_line"))
-    .values(repeats=_LINE.c.repeats + 1)
+    .values(repeats=_LINE.c.repeats + 1, **next_version(OrderLine))
 )
 COUNT_REFUND = (
     update(_REFUND)
     .where(_REFUND.c.order_id == bindparam("at_order"), _REFUND.c.id == bindparam("at_id"))
-    .values(repeats=_REFUND.c.repeats + 1)
+    .values(repeats=_REFUND.c.repeats + 1, **next_version(Refund))
 )
-WARN = update_where(Refund, {"order_id": "at_order", "id": "at_id"}, ("warned_at", "next_warn_at"))
+WARN = update_where(Refund, {"order_id": "at_order", "id": "at_id"}, ("warned_at", "next_warn_at")).values(
+    next_version(Refund)
+)
 READ_ONE = select(_REFUND.c.document).where(
     _REFUND.c.order_id == bindparam("order_id"), _REFUND.c.id == bindparam("id")
 )
@@ -113,6 +170,35 @@ class Moves:
         """
         return self._aggregates([(order_id, line)], LOCK_LINE if lock else READ_LINE)[0]
 
+    def scene(
+        self, order_id: str, line: str, *, lock: bool = True, staff: str | None = None, scope: str = "",
+        key: str | None = None,
+    ) -> Scene | None:  # fmt: skip
+        """Return what an act on a line finds, all of one moment; None where there is no such line.
+
+        `staff` names the member of staff who acts, `key` the idempotency key that he gives under `scope`. With `lock`
+        no other writer changes the line until the end, or what is written fails.
+        """
+        place = {"order_id": order_id, "line": line}
+        questions = [Question(READ_SCENE[self.session.dialect], place | {"staff": staff, "scope": scope, "key": key})]
+        if lock and self.session.locks and self.session.dialect == "postgresql":
+            # the second statement sees what was committed while the first waited for the lock, and so does the clock
+            questions.insert(0, Question(LOCK_LINE, place))
+        rows = self.session.gather(questions)[-1]
+        if not rows:
+            return None
+        if self.session.dialect == "postgresql":
+            self.clock = moment(rows[0][-1])
+        stored = _stored(rows[0][:_LINE_END], [row[_LINE_END:_REFUND_END] for row in rows if row[_LINE_END] is not None])
+        buyer = rows[0][_REFUND_END:_BUYER_END]
+        person, (used, self.calendar_count) = rows[0][_BUYER_END:_STAFF_END], rows[0][_STAFF_END : _STAFF_END + 2]
+        return Scene(
+            stored=stored,
+            owner=buyer_of(buyer if buyer[0] is not None else None),
+            staff=staff_of(*person) if person[0] is not None else None,
+            key_used=used is not None,
+        )
+
     def take(self, places: Sequence[tuple[str, str]]) -> list[Stored]:
         """Lock and return those of the order lines (order id, line) that no other writer holds now."""
         return [stored for stored in self._aggregates(places, TAKE_LINE) if stored is not None]
@@ -134,8 +220,16 @@ class Moves:
         found = zip(answers[::2], answers[1::2], strict=True)
         return [_stored(line[0], refunds) if line else None for line, refunds in found]
 
-    def commit_moves(self, moves: Sequence[Move]) -> None:
-        """Write what was decided: entries, the changed lines and refunds, payouts, effects; all or nothing.
+    def commit_moves(
+        self,
+        moves: Sequence[Move],
+        *,
+        policy: tuple[str, str] | None = None,
+        rehearsed_until: datetime | None = None,
+    ) -> None:
+        """Write what was decided: entries, the changed lines and refunds, payouts, effects, texts; all or nothing.
+
+        With them go the (version, text) of a policy that may be new, and how far a rehearsal has come.
 
         Raises:
             Conflict: a line or a refund is no longer what was read.
@@ -143,6 +237,12 @@ class Moves:
         rows: Rows = {statement: [] for statement in _WRITES}
         for move in moves:
             _write(rows, move)
+            if not self.session.locks:
+                _check(rows, move.stored, _written(move))
+        if policy is not None:
+            rows[ADD_POLICY] = [{"version": policy[0], "content": policy[1]}]
+        if rehearsed_until is not None:
+            rows[KEEP_META] = [_reached(rehearsed_until)]
         if self.session.dialect == "postgresql" and any(_wakes(move.decision, move.records) for move in moves):
             rows[TELL] = [{}]
         self.session.write(rows)
@@ -151,13 +251,19 @@ class Moves:
         """Add effects that belong to no new entry, as warnings do."""
         self.session.write({INSERT_EFFECT: _effect_rows(order_id, effects, recorded_at)})
 
-    def count_refusal(self, stored: Stored, subject: str) -> None:
+    def count_refusal(self, stored: Stored, subject: str, *, rehearsed_until: datetime | None = None) -> None:
         """Count one more refusal that is the same as the chain's newest entry; no entry is added."""
         line = stored.aggregate.line
+        rows: Rows = {CHECK_LINE: [], CHECK_REFUND: []}
+        if not self.session.locks:
+            _check(rows, stored, set())
         if subject == stored.subject:
-            self.session.write({COUNT_LINE: [{"at_order": line["order_id"], "at_line": line["line"]}]})
+            rows[COUNT_LINE] = [{"at_order": line["order_id"], "at_line": line["line"]}]
         else:
-            self.session.write({COUNT_REFUND: [{"at_order": line["order_id"], "at_id": subject}]})
+            rows[COUNT_REFUND] = [{"at_order": line["order_id"], "at_id": subject}]
+        if rehearsed_until is not None:
+            rows[KEEP_META] = [_reached(rehearsed_until)]
+        self.session.write(rows)
 
     def mark_warned(self, refund_id: str, at: datetime) -> None:
         """Remember that the warnings up to `at` were given."""
@@ -222,7 +328,7 @@ def _keep(stored: Stored, subject: str, version: int, head: str, refusal: str | 
 
 def _write(rows: Rows, move: Move) -> None:
     """Add what one move writes, each row once."""
-    stored, decision, records = move
+    stored, decision, records = move.stored, move.decision, move.records
     after = decision.aggregate
     order_id, line = after.line["order_id"], stored.subject
     newest = {sealed.entry.subject: sealed for sealed in records}
@@ -237,8 +343,31 @@ def _write(rows: Rows, move: Move) -> None:
         columns = refund_columns(after.refunds[refund], stored.warned.get(refund))
         _write_head(rows, INSERT_REFUND, CHANGE_REFUND, columns, sealed, stored.versions.get(refund))
     rows[KEEP_PAYOUT] += _payout_rows(after, records)
+    if move.texts:
+        rows[ADD_PERSONAL] += [text._asdict() | {"buyer": after.line["buyer"]} for text in move.texts]
+    if move.contents:
+        rows[ADD_CONTENT] += [content._asdict() | {"buyer": after.line["buyer"]} for content in move.contents]
     if decision.effects:
         rows[INSERT_EFFECT] += _effect_rows(order_id, decision.effects, records[-1].recorded_at)
+
+
+def _reached(at: datetime) -> dict[str, str]:
+    return {"key": REHEARSAL_TIME, "value": times.text(at)}
+
+
+def _written(move: Move) -> set[str]:
+    """Return the chains whose rows a move writes; money that moves is the line's."""
+    line = {move.stored.subject} if any(sealed.entry.ledger for sealed in move.records) else set()
+    return line | {sealed.entry.subject for sealed in move.records}
+
+
+def _check(rows: Rows, stored: Stored, written: Collection[str]) -> None:
+    """Add that what is not written of a line is still what was read."""
+    line, place = stored.aggregate.line, {"order_id": stored.aggregate.line["order_id"]}
+    if stored.subject not in written:
+        rows[CHECK_LINE].append(place | {"line": line["line"], "was": stored.versions[stored.subject]})
+    others = [refund for refund in stored.aggregate.refunds if refund not in written]
+    rows[CHECK_REFUND] += [place | {"id": refund, "was": stored.versions[refund]} for refund in others]
 
 
 def _write_head(

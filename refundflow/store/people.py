@@ -74,21 +74,10 @@ class People:
         """
         self.session.run(ADD_BUYER, ref=row.ref, lookup=row.lookup, key=row.key, cipher=row.cipher)
 
-    def put_personal(self, order_id: str, subject: str, seq: int, field: str, buyer_ref: str, cipher: bytes) -> None:
-        """Keep one text of an entry."""
-        self.session.run(
-            ADD_PERSONAL,
-            order_id=order_id, subject=subject, seq=seq, field=field, buyer=buyer_ref, cipher=cipher,
-        )  # fmt: skip
-
     def personal(self, order_id: str, subject: str) -> dict[tuple[int, str], bytes]:
         """Return the texts of a chain by (seq, field)."""
         rows = self.session.rows(READ_PERSONAL, order_id=order_id, subject=subject)
         return {(row[2], row[3]): bytes(row[5]) for row in rows}
-
-    def put_content(self, buyer_ref: str, digest: str, cipher: bytes) -> None:
-        """Keep the content of a piece of evidence; the same of the same buyer is stored once."""
-        self.session.run(ADD_CONTENT, buyer=buyer_ref, digest=digest, cipher=cipher)
 
     def content(self, buyer_ref: str, digest: str) -> bytes | None:
         """Return the content of a piece of evidence."""

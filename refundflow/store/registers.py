@@ -27,7 +27,7 @@ LIST_POLICIES = select(_POLICY).order_by(_POLICY.c.version)
 ADD_POLICY = insert_or(PolicyText)
 LIST_CALENDARS = select(_CALENDAR).order_by(_CALENDAR.c.ordinal)
 ADD_CALENDAR = insert_or(CalendarText)
-_REHEARSAL_TIME = "rehearsal_time"
+REHEARSAL_TIME = "rehearsal_time"
 
 
 class Registers:
@@ -46,21 +46,21 @@ class Registers:
 
     def rehearsal_time(self) -> datetime | None:
         """Return the time that a rehearsal has reached."""
-        value = self.meta(_REHEARSAL_TIME)
+        value = self.meta(REHEARSAL_TIME)
         return times.moment(value) if value else None
 
     def set_rehearsal_time(self, at: datetime) -> None:
         """Move the time of a rehearsal; the caller sees to it that it never goes backwards."""
-        self.session.run(KEEP_META, key=_REHEARSAL_TIME, value=times.text(at))
+        self.session.run(KEEP_META, key=REHEARSAL_TIME, value=times.text(at))
 
     def staff(self, name: str) -> StaffRow | None:
         """Return a registered person, active or not."""
         row = self.session.one(READ_STAFF, name=name)
-        return _staff_of(*row) if row else None
+        return staff_of(*row) if row else None
 
     def staff_list(self) -> list[StaffRow]:
         """Return all registered persons by name."""
-        return [_staff_of(*row) for row in self.session.rows(LIST_STAFF)]
+        return [staff_of(*row) for row in self.session.rows(LIST_STAFF)]
 
     def put_staff(self, row: StaffRow) -> None:
         """Write a person as the newest entry of the chain "staff" says."""
@@ -101,5 +101,6 @@ class Registers:
         self.session.run(ADD_CALENDAR, ordinal=ordinal, version=version, imported_at=at, content=content)
 
 
-def _staff_of(name: str, roles: str, active: bool, document: str) -> StaffRow:
+def staff_of(name: str, roles: str, active: bool, document: str) -> StaffRow:
+    """Read a row of a person."""
     return StaffRow(name=name, roles=tuple(read_document(roles)), active=bool(active), document=read_document(document))

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, Self, cast
 
 from refundflow.store.documents import read_document
+from refundflow.vault import BuyerRow
 from states.case import Aggregate, Decision, Entry, line_subject
 
 Json = Any
@@ -77,12 +78,34 @@ class Stored:
         return line_subject(self.aggregate.line["order_id"], self.aggregate.line["line"])
 
 
+class StoredText(NamedTuple):
+    """One text of an entry as it is kept, encrypted."""
+
+    order_id: str
+    subject: str
+    seq: int
+    field: str
+    cipher: bytes
+
+
+class Content(NamedTuple):
+    """The content of a piece of evidence as it is kept, encrypted; the same of the same buyer is kept once."""
+
+    digest: str
+    cipher: bytes
+
+
 class Move(NamedTuple):
-    """What was decided on one line as it was read, and its entries sealed: what one commit writes of it."""
+    """What was decided on one line as it was read, and its entries sealed: what one commit writes of it.
+
+    Texts and contents are those of the line's buyer.
+    """
 
     stored: Stored
     decision: Decision
     records: Sequence[Sealed]
+    texts: Sequence[StoredText] = ()
+    contents: Sequence[Content] = ()
 
 
 class EffectId(NamedTuple):
@@ -145,22 +168,21 @@ class StaffRow:
     document: Mapping[str, Json] = field(default_factory=dict)
 
 
+class Scene(NamedTuple):
+    """What an act finds: the line, its buyer if he was not erased, the acting member of staff, and the key used up."""
+
+    stored: Stored
+    owner: BuyerRow | None
+    staff: StaffRow | None
+    key_used: bool
+
+
 class LineOfBuyer(NamedTuple):
     """The place of an order line, and whether its chain says that its buyer was erased."""
 
     order_id: str
     line: str
     erased: bool
-
-
-class StoredText(NamedTuple):
-    """One text of an entry as it is kept, encrypted."""
-
-    order_id: str
-    subject: str
-    seq: int
-    field: str
-    cipher: bytes
 
 
 class Head(NamedTuple):

@@ -1,7 +1,7 @@
 """Statements built from the tables and compiled to text once; the drivers run the text."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any, Literal
 
@@ -19,12 +19,17 @@ Bound = dict[str, BindParameter[Any]]
 
 _DIALECTS: Mapping[str, Dialect] = {
     "sqlite": sqlite.dialect(paramstyle="qmark"),
-    "postgresql": psycopg.dialect(),  # type: ignore[no-untyped-call]
+    "postgresql": psycopg.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]
 }
+_SHAPES = 256  # of commits: which rows they write, and how many of each
+_MAY_EXIST = "may_exist"
 
 
 class Compiled:
-    """A statement as the driver runs it: its text, and how values by name are handed over."""
+    """A statement as the driver runs it: its text, and how values by name are handed over by place.
+
+    SQLite binds a name three times slower than a place. `may_exist` tells that a row may be there already.
+    """
 
     def __init__(self, statement: Executable, dialect: DialectName) -> None:
         made = statement.compile(  # type: ignore[attr-defined]
@@ -32,24 +37,44 @@ class Compiled:
         )
         required = {name for name, bind in made.binds.items() if bind.required}
         self.text = str(made)
+        self.may_exist = bool(statement.get_execution_options().get(_MAY_EXIST))
         values = made.construct_params(_check=False)
         self._own = {name: value for name, value in values.items() if name not in required}
-        # by place: SQLite binds a name three times slower than a place
-        self._names: tuple[str, ...] | None = tuple(made.positiontup) if made.positional else None
-        self._pick = itemgetter(*self._names) if self._names and len(self._names) > 1 else None
+        self._names = tuple(made.positiontup or ())
+        self._pick = itemgetter(*self._names) if len(self._names) > 1 else None
 
-    def bound(self, values: Mapping[str, Any]) -> Any:
+    def bound(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return what the driver is given: the values that the statement brings itself, and these."""
         given = {**self._own, **values} if self._own else values
         if self._pick is not None:
-            return self._pick(given)
-        return given if self._names is None else [given[name] for name in self._names]
+            return self._pick(given)  # type: ignore[no-any-return]
+        return tuple(given[name] for name in self._names)
 
 
 @cache
 def compiled_once(statement: Executable, dialect: DialectName) -> Compiled:
     """Compile a statement that lives as long as the process."""
     return Compiled(statement, dialect)
+
+
+@lru_cache(_SHAPES)
+def together(shape: tuple[tuple[Executable, int], ...]) -> str:
+    """Compose writes, each for so many rows, as one statement of PostgreSQL that does all of them or fails.
+
+    Where one of them touches no row the division by zero fails, and with it everything; rows that may be there are
+    not counted. The sum is reckoned from left to right, so that rows are locked in the order of the writes.
+    """
+    steps: list[str] = []
+    counted: list[str] = []
+    for statement, count in shape:
+        made = compiled_once(statement, "postgresql")
+        text = made.text if isinstance(statement, Select) else f"{made.text} RETURNING 1"
+        for _ in range(count):
+            name = f"w{len(steps)}"
+            if not made.may_exist:
+                counted.append(f"(SELECT count(*) FROM {name})")
+            steps.append(f"{name} AS ({text})")
+    return f"WITH {', '.join(steps)} SELECT 1 / ({' + '.join(counted)} = {len(counted)})::int"
 
 
 def select_where(model: type[SQLModel], *by: str, columns: tuple[str, ...] = ()) -> Select[Any]:
@@ -72,12 +97,13 @@ def insert_or(model: type[SQLModel], *, update: tuple[str, ...] = ()) -> Executa
     # both dialects understand it: SQLite took ON CONFLICT over from PostgreSQL
     statement = upsert(table).values({column.name: bindparam(column.name) for column in table.c})
     if not update:
-        return statement.on_conflict_do_nothing(index_elements=list(table.primary_key))
+        nothing = statement.on_conflict_do_nothing(index_elements=list(table.primary_key))
+        return nothing.execution_options(**{_MAY_EXIST: True})
     changed = {name: statement.excluded[name] for name in update}
     return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed)
 
 
-def update_where(model: type[SQLModel], by: Mapping[str, str], changes: tuple[str, ...]) -> Executable:
+def update_where(model: type[SQLModel], by: Mapping[str, str], changes: tuple[str, ...]) -> Update:
     """Change columns to the parameters of their names where each column of `by` equals its parameter."""
     return _update(model, by).values({name: bindparam(name) for name in changes})
 
@@ -85,8 +111,12 @@ def update_where(model: type[SQLModel], by: Mapping[str, str], changes: tuple[st
 def update_version(model: type[SQLModel], place: tuple[str, ...], changes: tuple[str, ...]) -> Executable:
     """Change columns of the row at a place where its version is still the parameter `was`; the version counts on."""
     by = {**{name: name for name in place}, "version": "was"}
-    counted: dict[str, Any] = {"version": literal_column(f"{table_of(model).name}.version + 1")}
-    return _update(model, by).values({name: bindparam(name) for name in changes} | counted)
+    return _update(model, by).values({name: bindparam(name) for name in changes} | next_version(model))
+
+
+def next_version(model: type[SQLModel]) -> dict[str, Any]:
+    """Return the change by which whoever has read the row finds out that it is another now."""
+    return {"version": literal_column(f"{table_of(model).name}.version + 1")}
 
 
 def _update(model: type[SQLModel], by: Mapping[str, str]) -> Update:

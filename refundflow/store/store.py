@@ -13,7 +13,7 @@ from sqlalchemy.pool import QueuePool
 from refundflow import migrations
 from refundflow.clock import utc_now
 from refundflow.errors import BadInput, NotInitialised
-from refundflow.store.connections import Database, Session, database_of
+from refundflow.store.connections import Connection, Database, Session, database_of
 from refundflow.store.effects import Effects
 from refundflow.store.entries import Entries
 from refundflow.store.log import Log
@@ -125,6 +125,18 @@ class Store:
         self.close()
 
     @contextmanager
+    def act(self) -> Iterator[Tx]:
+        """Read, and then write once; where others changed what was read, nothing is written.
+
+        It costs two round trips; who is overtaken again and again queues for the locks of `write`.
+
+        Raises:
+            Conflict: others were in the way; nothing was done, the whole act may be tried again.
+        """
+        with self._connection() as connection, self._database.act(connection) as session:
+            yield Tx(session)
+
+    @contextmanager
     def write(self, *, wipe: bool = False) -> Iterator[Tx]:
         """Run one short transaction: committed at the end, rolled back by an exception.
 
@@ -133,8 +145,12 @@ class Store:
         Raises:
             Conflict: others were in the way; nothing was done, the whole act may be tried again.
         """
-        with self._transaction(write=True, wipe=wipe) as tx:
-            yield tx
+        with (
+            self._connection() as connection,
+            self._database.wiping(connection) if wipe else nullcontext(),
+            self._database.transaction(connection, write=True) as session,
+        ):
+            yield Tx(session)
 
     def settle(self) -> bool:
         """Bring what was wiped to the place of the old bytes; False when others still read these: try again.
@@ -142,11 +158,8 @@ class Store:
         Raises:
             Conflict: the database stayed locked.
         """
-        held = self._pool.connect()
-        try:
-            return self._database.settle(held.driver_connection)
-        finally:
-            held.close()
+        with self._connection() as connection:
+            return self._database.settle(connection)
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
@@ -155,27 +168,24 @@ class Store:
         Raises:
             Conflict: the database stayed locked.
         """
-        with self._transaction(write=False) as tx:
-            yield tx
+        with self._connection() as connection, self._database.transaction(connection, write=False) as session:
+            yield Tx(session)
 
     @contextmanager
-    def _transaction(self, *, write: bool, wipe: bool = False) -> Iterator[Tx]:
+    def _connection(self) -> Iterator[Connection]:
+        """Lend a connection that works; what the driver raises meanwhile is read as a conflict where it is one."""
         held = self._pool.connect()
         while self._database.broken(held.driver_connection):
             held.invalidate()
             held = self._pool.connect()
         try:
-            with (
-                self._database.wiping(held.driver_connection) if wipe else nullcontext(),
-                self._database.transaction(held.driver_connection, write=write) as session,
-            ):
-                yield Tx(session)
-        except Exception as problem:
+            yield held.driver_connection
+        except BaseException as problem:
+            if self._database.broken(held.driver_connection):
+                held.invalidate()
             conflict = self._database.conflict(problem)
             if conflict is None:
                 raise
             raise conflict from problem
         finally:
-            if self._database.broken(held.driver_connection):
-                held.invalidate()
             held.close()

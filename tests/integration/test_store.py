@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from refundflow import errors, migrations
 from refundflow.store import Conflict, StaffRow, Store, Tx
+from refundflow.store.people import ADD_CONTENT, ADD_PERSONAL
 from refundflow.vault import Vault
 from states import times
 from states.case import Aggregate, Ledger
@@ -438,9 +439,11 @@ def test_buyers_and_their_texts_are_kept_encrypted(store: Store) -> None:
     buyer = vault.new_buyer("zoe@example.com")
     with store.write() as tx:
         tx.put_buyer(buyer)
-        tx.put_personal(ORDER, REFUND, 1, "note", buyer.ref, vault.encrypt(buyer.key, "my card", "note"))
+        kept = {"order_id": ORDER, "subject": REFUND, "seq": 1, "field": "note", "buyer": buyer.ref}
+        tx.session.write({ADD_PERSONAL: [kept | {"cipher": vault.encrypt(buyer.key, "my card", "note")}]})
         for _ in range(2):
-            tx.put_content(buyer.ref, "digest", vault.encrypt(buyer.key, b"picture", "content"))
+            content = {"buyer": buyer.ref, "digest": "digest", "cipher": vault.encrypt(buyer.key, b"picture", "content")}
+            tx.session.write({ADD_CONTENT: [content]})
     with store.read() as tx:
         found = tx.buyer_by_lookup(vault.buyer_lookup("zoe@example.com"))
         assert found == buyer == tx.buyer(buyer.ref) and vault.open_buyer_id(buyer) == "zoe@example.com"
