@@ -1,9 +1,9 @@
 """The frozen values that the facade returns: never rows, and for a buyer only what a buyer may see."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Self
 
 from states.case import Blocker
 
@@ -98,8 +98,32 @@ class Imported:
     at: datetime
 
 
+class Answer:
+    """The base of what an act answers with: made when somebody first looks at it, of what the act has left."""
+
+    __slots__ = ("_make",)
+    _make: Callable[[], Self]
+
+    @classmethod
+    def later(cls, make: Callable[[], Self]) -> Self:
+        """Stand for the value that `make` returns whenever it is called."""
+        value = object.__new__(cls)
+        object.__setattr__(value, "_make", make)
+        return value
+
+    def __getattr__(self, name: str) -> Any:
+        """Make the value: Python asks here for what is not set yet."""
+        names = [field.name for field in fields(self)]  # type: ignore[arg-type]
+        if name not in names:
+            raise AttributeError(name)
+        made = self._make()
+        for each in names:
+            object.__setattr__(self, each, getattr(made, each))
+        return getattr(made, name)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Refund:
+class Refund(Answer):
     """One refund as a reader may see it; amounts in minor units, times in UTC.
 
     `deadline` is the one that lapses first. `allowed` are the events that nothing blocks for the
@@ -155,7 +179,7 @@ class Refund:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OrderLine:
+class OrderLine(Answer):
     """One order line with its ledger, in minor units; `left_minor` may still be claimed."""
 
     order_id: str

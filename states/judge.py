@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from hashlib import sha256
 
 from states import claims, clocks, enquiry, negotiation, payout, proofs, review
@@ -48,15 +49,24 @@ def explain(
 
 def allowed(draft: Draft, case: Case, actor: Actor) -> tuple[str, ...]:
     """Return the events that nothing blocks for this actor; every answer tells them, so only what may be is judged."""
-    policy, possible = draft.policy_of(case), []
-    for event, move in MOVES.items():
-        if not move.offered or actor.role not in move.roles:
-            continue
-        act = Act(event=event, actor=actor, refund=case["id"], probe=True)
-        turn = Turn(draft=draft, act=act, case=case, policy=policy)
-        if in_place(turn, move) and not rule_blockers(turn, move):
-            possible.append(event)
-    return tuple(possible)
+    policy = draft.policy_of(case)
+    return tuple(
+        event
+        for event in _offered(case["state"], actor.role)
+        if not rule_blockers(
+            Turn(draft, Act(event=event, actor=actor, refund=case["id"], probe=True), case, policy), MOVES[event]
+        )
+    )
+
+
+@cache
+def _offered(state: str, role: str) -> tuple[str, ...]:
+    """Return the events that the chart and the roles leave open."""
+    return tuple(
+        event
+        for event, move in MOVES.items()
+        if move.offered and role in move.roles and _in_place(event, state, role, probe=True)
+    )
 
 
 def outlook(aggregate: Aggregate, act: Act, *, rules: Rules, now: datetime) -> claims.Outlook:
@@ -83,7 +93,7 @@ def role_blockers(move: Move | Fact, actor: Actor) -> list[Blocker]:
 def rule_blockers(turn: Turn, move: Move) -> list[Blocker]:
     """Return every blocker that can be judged; the wrong state first."""
     blockers = []
-    if not in_place(turn, move):
+    if not in_place(turn):
         possible = [event for event in TABLE.events_of[turn.case["state"]] if event in MOVES]
         blockers.append(Blocker(code="WRONG_STATE", params={"state": turn.case["state"], "possible": possible}))
         if move.states is not None or turn.act.probe:
@@ -100,21 +110,20 @@ def rule_blockers(turn: Turn, move: Move) -> list[Blocker]:
     return blockers
 
 
-def in_place(turn: Turn, move: Move) -> bool:
+def in_place(turn: Turn) -> bool:
     """Tell whether the state is one in which the event is possible."""
-    event, state = turn.act.event, turn.case["state"]
+    return _in_place(turn.act.event, turn.case["state"], turn.actor.role, probe=turn.act.probe)
+
+
+@cache
+def _in_place(event: str, state: str, role: str, *, probe: bool) -> bool:
     if event in proofs.EVENTS:
         # A proof is never refused; asked beforehand, it is offered where it would move something.
-        return (
-            not turn.act.probe
-            or state in TABLE.sources(event)
-            or (event, state) == ("late_reversal", "paid_out.confirmed")
-        )
-    if event == "add_evidence" and turn.actor.role in BUYER_SIDE and state in TABLE.final:
+        return not probe or state in TABLE.sources(event) or (event, state) == ("late_reversal", "paid_out.confirmed")
+    if event == "add_evidence" and role in BUYER_SIDE and state in TABLE.final:
         return False
-    if move.states is not None:
-        return state in move.states
-    return state in TABLE.sources(event)
+    states = MOVES[event].states
+    return state in (TABLE.sources(event) if states is None else states)
 
 
 def terms_of(params: Mapping[str, Json]) -> str:

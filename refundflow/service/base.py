@@ -14,7 +14,7 @@ from refundflow.service.requests import Answer, Request, place_of
 from refundflow.store import Tx
 from states.case import Actor, Aggregate, Case, Json, line_subject
 from states.decide import allowed
-from states.draft import Draft
+from states.draft import Draft, Rules
 from states.refund_v1 import TABLE
 
 log = logging.getLogger("refundflow.work")
@@ -125,8 +125,10 @@ class Facade:
             occurred_at=occurred_at,
         )
         answer = self.engine.move(request)
-        return views.order_line(
-            answer.aggregate, buyer_id=self.buyer_id(answer), waiting=answer.waiting, changed=answer.changed
+        return values.OrderLine.later(
+            lambda: views.order_line(
+                answer.aggregate, buyer_id=self.buyer_id(answer), waiting=answer.waiting, changed=answer.changed
+            )
         )
 
     def open_cases(self, tx: Tx) -> Iterator[Case]:
@@ -143,24 +145,20 @@ class Facade:
 
     def refund_of(self, answer: Answer, caller: Caller) -> values.Refund:
         """Return the refund of an answer as the caller may see it."""
-        assert answer.refund is not None, "an act on a refund answers with one"
-        case = answer.aggregate.refunds[answer.refund]
-        return self.view(
-            answer.aggregate, case, answer.actor, caller, answer.now, self.buyer_id(answer), answer.waiting
-        )
+        refund, rules = answer.refund, self.engine.known_rules()
+        assert refund is not None, "an act on a refund answers with one"
+        return values.Refund.later(
+            lambda: self.view(
+                answer.aggregate, answer.aggregate.refunds[refund], answer.actor, caller, answer.now,
+                self.buyer_id(answer), rules, waiting=answer.waiting,
+            )
+        )  # fmt: skip
 
     def view(
-        self,
-        aggregate: Aggregate,
-        case: Case,
-        actor: Actor,
-        caller: Caller,
-        now: datetime,
-        buyer_id: str | None,
-        waiting: bool = False,
-    ) -> values.Refund:
+        self, aggregate: Aggregate, case: Case, actor: Actor, caller: Caller, now: datetime, buyer_id: str | None,
+        rules: Rules, *, waiting: bool = False,
+    ) -> values.Refund:  # fmt: skip
         """Return one refund of a line as the caller may see it at `now`."""
-        rules = self.engine.known_rules()
         draft = Draft(aggregate, rules, now)
         # Half-way through a case of another system no deadline of ours stands, and nothing was possible here.
         ours = bool(case["deadlines"]) or case["state"] in TABLE.final

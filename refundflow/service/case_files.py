@@ -33,17 +33,18 @@ class CaseFiles(Queries):
         caller = parse_caller(actor, buyer)
 
         def read(tx: Tx) -> values.CaseFile:
-            stored, who, now = self._see(tx, refund_id, caller, at)
+            seen = self._see(tx, refund_id, caller, at)
+            stored, owner, now = seen.stored, seen.owner, seen.now
             line = stored.aggregate.line
-            refund = self._view(tx, stored.aggregate, refund_id, who, caller, now)
+            refund = self._view(tx, seen, refund_id, caller)
             rules = self.engine.rules(tx, stored.aggregate)
             found = due(stored.aggregate, rules=rules, now=now).aggregate
             subject, log = line_subject(line["order_id"], line["line"]), Log(tx)
             return values.CaseFile(
                 refund=refund,
-                line=views.order_line(found, buyer_id=self._buyer_of(tx, found)),
-                entries=self._entries(tx, stored, refund_id, caller, at),
-                line_entries=self._entries(tx, stored, subject, caller, at),
+                line=views.order_line(found, buyer_id=self._buyer_id(owner)),
+                entries=self._entries(tx, stored, owner, refund_id, caller, at),
+                line_entries=self._entries(tx, stored, owner, subject, caller, at),
                 digests=self._digests(tx, stored, refund.evidence),
                 stored=stored.aggregate.refunds[refund_id]["seq"],
                 head=stored.heads[refund_id],

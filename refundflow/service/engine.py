@@ -5,12 +5,11 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from itertools import chain, islice, repeat
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -119,11 +118,11 @@ class Engine:
                 at the commit.
             ChangedMeanwhile: others were first every time.
         """
-        return _repeatedly(repeat(lambda: self.store.write(wipe=wipe)), work)
+        return _repeatedly([lambda: self.store.write(wipe=wipe)] * TRIES, work)
 
     def act(self, work: Callable[[Tx], T]) -> T:
         """Run what reads and then writes once: first without locks, then as `write` when others were in the way."""
-        return _repeatedly(chain([self.store.act], repeat(self.store.write)), work)
+        return _repeatedly([self.store.act, *[self.store.write] * (TRIES - 1)], work)
 
     def read(self, work: Callable[[Tx], T]) -> T:
         """Run a read on one snapshot.
@@ -131,11 +130,15 @@ class Engine:
         Raises:
             Busy: the database stayed locked.
         """
-        try:
-            with self.store.read() as tx:
-                return work(tx)
-        except Conflict as conflict:
-            raise Busy("the database stayed busy: try again in a moment") from conflict
+        return _once(self.store.read, work)
+
+    def look(self, work: Callable[[Tx], T]) -> T:
+        """Run a read of which one statement tells what may change; it costs no transaction.
+
+        Raises:
+            Busy: the database stayed locked.
+        """
+        return _once(self.store.look, work)
 
     def move(self, request: Request, facts: Callable[[Tx, Aggregate], Mapping[str, Json]] | None = None) -> Answer:
         """Carry one act out in one transaction.
@@ -211,9 +214,7 @@ class Engine:
             RoleNotAllowed: the caller is no registered member of staff.
             NotFound: no such line or refund.
         """
-        scene = tx.scene(
-            request.order_id, request.line, staff=request.caller.name, scope=request.what, key=request.key
-        )
+        scene = tx.scene(request.order_id, request.line, staff=request.caller.name, scope=request.what, key=request.key)
         if not self.store.rehearsal:
             require_known(request.caller, scene.staff if scene else tx.staff(request.caller.name))
         if scene is None or (request.refund is not None and request.refund not in scene.stored.aggregate.refunds):
@@ -339,10 +340,18 @@ class Engine:
         return Aggregate(line=documents.pop(line), ledger=Ledger(**ledger), refunds=documents)
 
 
-def _repeatedly(transactions: Iterable[Callable[[], AbstractContextManager[Tx]]], work: Callable[[Tx], T]) -> T:
+def _once(transaction: Callable[[], AbstractContextManager[Tx]], work: Callable[[Tx], T]) -> T:
+    try:
+        with transaction() as tx:
+            return work(tx)
+    except Conflict as conflict:
+        raise Busy("the database stayed busy: try again in a moment") from conflict
+
+
+def _repeatedly(transactions: Sequence[Callable[[], AbstractContextManager[Tx]]], work: Callable[[Tx], T]) -> T:
     """Do one work in one transaction after the other until no others are in the way; see `Engine.write`."""
     end = time.monotonic() + LONGEST_WAIT_SECONDS
-    for tried, transaction in enumerate(islice(transactions, TRIES)):
+    for tried, transaction in enumerate(transactions):
         try:
             with transaction() as tx:
                 return work(tx)

@@ -155,9 +155,7 @@ class Import:
             for name, text in texts[index].items()
         ]  # fmt: skip
         policy = self.engine.policy
-        tx.commit_moves(
-            [Move(stored, decision, sealed, kept)], policy=(policy.version, policies.content_of(policy))
-        )
+        tx.commit_moves([Move(stored, decision, sealed, kept)], policy=(policy.version, policies.content_of(policy)))
         self.engine.reached(tx, now)
 
 

@@ -10,8 +10,8 @@ from refundflow.service import views
 from refundflow.service.callers import Caller, parse_caller
 from refundflow.service.door import check_reference
 from refundflow.service.erasing import Eraser
-from refundflow.service.reading import Reading
-from refundflow.store import Tx
+from refundflow.service.reading import Reading, Seen
+from refundflow.store import Stored, Tx
 from refundflow.vault import BuyerRow, Vault, mask
 from states import times
 from states.case import Actor, Aggregate, Blocker
@@ -39,15 +39,14 @@ class Privacy(Reading):
             owner = tx.buyer_by_lookup(self.engine.vault.buyer_lookup(buyer_id))
             if owner is None:
                 raise NotFound(buyer_id)
-            lines = list(_lines(tx, owner))
-            now = self._now(tx, at)
-            found = [due(line, rules=self.engine.rules(tx, line), now=now).aggregate for line in lines]
-            who = Actor(role=caller.role, name=caller.name)
+            who, now = Actor(role=caller.role, name=caller.name), self._now(tx, at)
+            lines = [Seen(line, line.aggregate, owner, who, now) for line in _lines(tx, owner)]
+            found = [due(it.aggregate, rules=self.engine.rules(tx, it.aggregate), now=now).aggregate for it in lines]
             return values.PersonalData(
                 buyer_id=buyer_id,
                 orders=tuple(views.order_line(line, buyer_id=buyer_id) for line in found),
                 refunds=tuple(
-                    self._view(tx, line, refund, who, caller, now) for line in found for refund in line.refunds
+                    self._view(tx, line, refund, caller) for line in lines for refund in line.aggregate.refunds
                 ),
                 texts=tuple(_texts(self.engine.vault, tx, owner)),
                 files=tuple(_files(self.engine.vault, tx, owner, found)),
@@ -103,13 +102,13 @@ class Privacy(Reading):
         self.engine.read(lambda tx: self._registered(tx, caller))
 
 
-def _lines(tx: Tx, owner: BuyerRow) -> Iterator[Aggregate]:
+def _lines(tx: Tx, owner: BuyerRow) -> Iterator[Stored]:
     place = ("", "")
     while lines := tx.lines_of(owner.ref, place, BATCH):
         for item in lines:
             stored = tx.aggregate(item.order_id, item.line, lock=False)
             if stored is not None:
-                yield stored.aggregate
+                yield stored
         place = (lines[-1].order_id, lines[-1].line)
 
 

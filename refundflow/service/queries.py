@@ -15,6 +15,7 @@ from refundflow.service.door import one_line
 from refundflow.service.lists import Lists
 from refundflow.service.requests import place_of
 from refundflow.store import Stored, Tx
+from refundflow.vault import BuyerRow
 from states import times
 from states.case import Act, Actor, Aggregate, line_subject
 from states.decide import explain, outlook
@@ -47,16 +48,16 @@ class Queries(Lists):
         caller = parse_caller(actor, buyer)
 
         def read(tx: Tx) -> values.Refund:
-            stored, who, now = self._see(tx, refund_id, caller, at)
+            seen = self._see(tx, refund_id, caller, at)
             moment = self._moments(tx, at, as_of, known_at)
-            if moment is None:
-                return self._view(tx, stored.aggregate, refund_id, who, caller, now)
-            past = self._past(tx, stored.aggregate, moment, known_at, refund_id)
-            if refund_id not in past.refunds:
-                raise NotFound(f"{refund_id} at {times.text(moment)}")
-            return self._view(tx, past, refund_id, who, caller, moment)
+            if moment is not None:
+                past = self._past(tx, seen.aggregate, moment, known_at, refund_id)
+                if refund_id not in past.refunds:
+                    raise NotFound(f"{refund_id} at {times.text(moment)}")
+                seen = seen._replace(aggregate=past, now=moment)
+            return self._view(tx, seen, refund_id, caller)
 
-        return self.engine.read(read)
+        return self.engine.look(read) if as_of is None and known_at is None else self.engine.read(read)
 
     def line(
         self,
@@ -73,11 +74,11 @@ class Queries(Lists):
         caller = parse_caller(actor, buyer)
 
         def read(tx: Tx) -> values.OrderLine:
-            aggregate, _, _ = self._see_line(tx, order_id, line, caller, at)
-            moment = self._moments(tx, at, as_of, known_at)
+            seen = self._see_line(tx, order_id, line, caller, at)
+            aggregate, moment = seen.aggregate, self._moments(tx, at, as_of, known_at)
             if moment is not None:
                 aggregate = self._past(tx, aggregate, moment, known_at, line_subject(order_id, line))
-            return views.order_line(aggregate, buyer_id=self._buyer_of(tx, aggregate))
+            return views.order_line(aggregate, buyer_id=self._buyer_id(seen.owner))
 
         return self.engine.read(read)
 
@@ -92,21 +93,21 @@ class Queries(Lists):
 
         def read(tx: Tx) -> tuple[values.HistoryEntry, ...]:
             order_id, line = refund_id.split("/", 1) if "/" in refund_id else place_of(refund_id)
-            stored, _ = self._stored(tx, order_id, line, caller, refund_id)
-            if "/" not in refund_id and refund_id not in stored.aggregate.refunds:
+            scene, _ = self._scene(tx, order_id, line, caller, refund_id)
+            if "/" not in refund_id and refund_id not in scene.stored.aggregate.refunds:
                 raise NotFound(refund_id)
-            return self._entries(tx, stored, refund_id, caller, at)
+            return self._entries(tx, scene.stored, scene.owner, refund_id, caller, at)
 
         return self.engine.read(read)
 
     def _entries(
-        self, tx: Tx, stored: Stored, subject: str, caller: Caller, at: datetime | None
+        self, tx: Tx, stored: Stored, owner: BuyerRow | None, subject: str, caller: Caller, at: datetime | None
     ) -> tuple[values.HistoryEntry, ...]:
         """Return the entries of one chain that the caller may see, with their texts; what is due follows."""
-        order_id, owner = stored.aggregate.line["order_id"], tx.buyer(stored.aggregate.line["buyer"])
+        order_id = stored.aggregate.line["order_id"]
         texts = views.texts_of(self.engine.vault, owner, subject, tx.personal(order_id, subject))
         entries = [*tx.entries(subject, order_id=order_id), *self._pending(tx, stored, subject, at)]
-        buyer_id = self._buyer_of(tx, stored.aggregate)
+        buyer_id = self._buyer_id(owner)
         shown = (views.history_entry(entry, texts, caller, buyer_id) for entry in entries)
         return tuple(entry for entry in shown if entry is not None)
 
@@ -117,11 +118,11 @@ class Queries(Lists):
         caller = parse_caller(actor, buyer)
 
         def read(tx: Tx) -> values.Explanation:
-            stored, who, now = self._see(tx, refund_id, caller, at)
-            rules = self.engine.rules(tx, stored.aggregate)
-            answers = explain(stored.aggregate, refund_id, who, rules=rules, now=now)
+            seen = self._see(tx, refund_id, caller, at)
+            rules = self.engine.rules(tx, seen.aggregate)
+            answers = explain(seen.aggregate, refund_id, seen.who, rules=rules, now=seen.now)
             return values.Explanation(
-                refund=self._view(tx, stored.aggregate, refund_id, who, caller, now),
+                refund=self._view(tx, seen, refund_id, caller),
                 actor=actor,
                 possible=tuple(event for event, blockers in answers.items() if not blockers),
                 blocked={event: blockers for event, blockers in answers.items() if blockers},
@@ -143,9 +144,11 @@ class Queries(Lists):
         caller = parse_caller(actor, buyer)
 
         def read(tx: Tx) -> tuple[values.Check, ...]:
-            aggregate, who, now = self._see_line(tx, order_id, line, caller, at)
+            seen = self._see_line(tx, order_id, line, caller, at)
             offered = [code for code, rule in self.engine.policy.reasons.items() if not rule.service_only]
-            return tuple(self._check(tx, aggregate, code, who, now) for code in ([reason] if reason else offered))
+            return tuple(
+                self._check(tx, seen.aggregate, code, seen.who, seen.now) for code in ([reason] if reason else offered)
+            )
 
         return self.engine.read(read)
 

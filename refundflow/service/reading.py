@@ -3,18 +3,30 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 from refundflow import audit, values
 from refundflow.errors import BadInput, NotFound
 from refundflow.service import views
 from refundflow.service.base import Facade
-from refundflow.service.callers import Caller, actor_on, require_registered
+from refundflow.service.callers import Caller, actor_on, require_known, require_registered
 from refundflow.service.door import check_moment, one_line
 from refundflow.service.requests import place_of
-from refundflow.store import Stored, StoredEntry, Tx
+from refundflow.store import Scene, Stored, StoredEntry, Tx
+from refundflow.vault import BuyerRow
 from states import times
 from states.case import Actor, Aggregate, Case, line_subject
 from states.decide import due
+
+
+class Seen(NamedTuple):
+    """A line as a caller finds it at a moment: as stored, and as it is looked at."""
+
+    stored: Stored
+    aggregate: Aggregate
+    owner: BuyerRow | None  # None: erased
+    who: Actor
+    now: datetime
 
 
 class Reading(Facade):
@@ -31,14 +43,15 @@ class Reading(Facade):
         if not self.engine.store.rehearsal:
             require_registered(tx, caller)
 
-    def _stored(self, tx: Tx, order_id: str, line: str, caller: Caller, what: str) -> tuple[Stored, Actor]:
-        self._registered(tx, caller)
+    def _scene(self, tx: Tx, order_id: str, line: str, caller: Caller, what: str) -> tuple[Scene, Actor]:
         known = one_line(order_id) and one_line(line)
-        stored = tx.aggregate(order_id, line, lock=False) if known else None
-        if stored is None:
+        scene = tx.scene(order_id, line, lock=False, staff=caller.name) if known else None
+        if scene is None:
+            self._registered(tx, caller)
             raise NotFound(what)
-        owner = tx.buyer(stored.aggregate.line["buyer"])
-        return stored, actor_on(stored.aggregate.line, owner, caller, self.engine.vault, what)
+        if not self.engine.store.rehearsal:
+            require_known(caller, scene.staff)
+        return scene, actor_on(scene.stored.aggregate.line, scene.owner, caller, self.engine.vault, what)
 
     def _pending(self, tx: Tx, stored: Stored, subject: str, at: datetime | None) -> Sequence[StoredEntry]:
         """Return what the next move would record first in a chain."""
@@ -48,20 +61,18 @@ class Reading(Facade):
         order_id = stored.aggregate.line["order_id"]
         return [views.not_yet_stored(item, order_id) for item in sealed if item.entry.subject == subject]
 
-    def _see(self, tx: Tx, refund_id: str, caller: Caller, at: datetime | None) -> tuple[Stored, Actor, datetime]:
+    def _see(self, tx: Tx, refund_id: str, caller: Caller, at: datetime | None) -> Seen:
         order_id, line = place_of(refund_id)
-        stored, who = self._stored(tx, order_id, line, caller, refund_id)
-        if refund_id not in stored.aggregate.refunds:
+        scene, who = self._scene(tx, order_id, line, caller, refund_id)
+        if refund_id not in scene.stored.aggregate.refunds:
             raise NotFound(refund_id)
-        return stored, who, self._now(tx, at)
+        return Seen(scene.stored, scene.stored.aggregate, scene.owner, who, self._now(tx, at))
 
-    def _see_line(
-        self, tx: Tx, order_id: str, line: str, caller: Caller, at: datetime | None
-    ) -> tuple[Aggregate, Actor, datetime]:
-        stored, who = self._stored(tx, order_id, line, caller, line_subject(order_id, line))
+    def _see_line(self, tx: Tx, order_id: str, line: str, caller: Caller, at: datetime | None) -> Seen:
+        scene, who = self._scene(tx, order_id, line, caller, line_subject(order_id, line))
         now = self._now(tx, at)
-        found = due(stored.aggregate, rules=self.engine.rules(tx, stored.aggregate), now=now).aggregate
-        return found, who, now
+        found = due(scene.stored.aggregate, rules=self.engine.rules(tx, scene.stored.aggregate), now=now).aggregate
+        return Seen(scene.stored, found, scene.owner, who, now)
 
     def _past(self, tx: Tx, now: Aggregate, as_of: datetime, known_at: datetime | None, what: str) -> Aggregate:
         """Return a line as it was at `as_of`, what was due by then included, from what was recorded by `known_at`.
@@ -92,15 +103,18 @@ class Reading(Facade):
                 raise BadInput(f"{name}: {times.text(moment)} has not come yet", field=name)
         return as_of or known_at
 
-    def _view(
-        self, tx: Tx, aggregate: Aggregate, refund_id: str, who: Actor, caller: Caller, now: datetime
-    ) -> values.Refund:
-        found = due(aggregate, rules=self.engine.rules(tx, aggregate), now=now).aggregate
+    def _view(self, tx: Tx, seen: Seen, refund_id: str, caller: Caller) -> values.Refund:
+        rules = self.engine.rules(tx, seen.aggregate)
+        found = due(seen.aggregate, rules=rules, now=seen.now).aggregate
         case = found.refunds[refund_id]
-        shown = self.view(found, case, who, caller, now, self._buyer_of(tx, found))
-        return replace(shown, texts=self._standing_texts(tx, case))
+        texts = self._standing_texts(tx, case, seen.owner)
+        return values.Refund.later(
+            lambda: replace(
+                self.view(found, case, seen.who, caller, seen.now, self._buyer_id(seen.owner), rules), texts=texts
+            )
+        )
 
-    def _standing_texts(self, tx: Tx, case: Case) -> dict[str, str]:
+    def _standing_texts(self, tx: Tx, case: Case, owner: BuyerRow | None) -> dict[str, str]:
         """Return what was written with the standing rejection, offer and request for evidence."""
         offer = case["offers"].get(case.get("standing", ""), {})
         seqs = {"rejection": case.get("rejection", {}), "offer": offer, "request": case.get("request", {})}
@@ -108,13 +122,11 @@ class Reading(Facade):
         if not wanted:
             return {}
         ciphers = tx.personal(case["order_id"], case["id"])
-        texts = views.texts_of(self.engine.vault, tx.buyer(case["buyer"]), case["id"], ciphers)
+        texts = views.texts_of(self.engine.vault, owner, case["id"], ciphers)
         return {name: texts[seq, "message"] for name, seq in wanted.items() if (seq, "message") in texts}
 
-    def _buyer_of(self, tx: Tx, aggregate: Aggregate) -> str | None:
-        owner = tx.buyer(aggregate.line["buyer"])
+    def _buyer_id(self, owner: BuyerRow | None) -> str | None:
         return self.engine.vault.open_buyer_id(owner) if owner is not None else None
 
     def _read_case(self, tx: Tx, case: Case, caller: Caller, at: datetime | None) -> values.Refund:
-        stored, who, now = self._see(tx, case["id"], caller, at)
-        return self._view(tx, stored.aggregate, case["id"], who, caller, now)
+        return self._view(tx, self._see(tx, case["id"], caller, at), case["id"], caller)

@@ -141,11 +141,28 @@ class PipelinedSession(Session):
         self._pipeline.sync()
 
 
-class StatementSession(Session):
-    """A session without a transaction: it may read, and then write once, in one statement that commits by itself."""
+class LookingSession(Session):
+    """A session without a transaction: each of its reads sees one moment, another the next."""
 
     locks = False
     writing = False  # so far only reads were sent
+
+    @property
+    def closed(self) -> bool:
+        """Tell whether the server has gone."""
+        return bool(self._connection.closed)
+
+    def write(self, rows: Writes) -> None:
+        """Refuse: who looks writes nothing."""
+        raise TypeError("a look writes nothing")
+
+    def run(self, statement: Executable, **values: Any) -> int:
+        """Refuse; see `write`."""
+        raise TypeError("a look writes nothing")
+
+
+class StatementSession(LookingSession):
+    """A session without a transaction: it may read, and then write once, in one statement that commits by itself."""
 
     def write(self, rows: Writes) -> None:
         """Run all in one statement; see `together`."""
@@ -160,10 +177,6 @@ class StatementSession(Session):
         ]
         self._connection.execute(together(tuple(shape)), values)
 
-    def run(self, statement: Executable, **values: Any) -> int:
-        """Refuse: a second write would be a second commit."""
-        raise TypeError("an act writes once")
-
 
 class Database(Protocol):
     """What the store needs of a kind of database."""
@@ -175,16 +188,21 @@ class Database(Protocol):
         """Open a driver connection on which every statement commits by itself until a transaction begins."""
         ...
 
-    def transaction(self, connection: Connection, *, write: bool) -> AbstractContextManager[Session]:
-        """Run one transaction: committed at the end, rolled back by an exception."""
+    def transaction(
+        self, connection: Connection, *, write: bool, wipe: bool = False
+    ) -> AbstractContextManager[Session]:
+        """Run one transaction: committed at the end, rolled back by an exception.
+
+        With `wipe` what is deleted or replaced within is overwritten where the database can do that.
+        """
+        ...
+
+    def look(self, connection: Connection) -> AbstractContextManager[Session]:
+        """Read without a transaction: each statement sees one moment."""
         ...
 
     def act(self, connection: Connection) -> AbstractContextManager[Session]:
         """Read and then write once, together or not at all; without a lock where what was read is checked again."""
-        ...
-
-    def wiping(self, connection: Connection) -> AbstractContextManager[None]:
-        """Overwrite, where the database can, what is deleted or replaced within."""
         ...
 
     def settle(self, connection: Connection) -> bool:
@@ -199,6 +217,10 @@ class Database(Protocol):
         """Tell whether a connection that is in no transaction is of no more use."""
         ...
 
+    def close(self) -> None:
+        """Give back what is held beside the connections."""
+        ...
+
 
 class SqliteDatabase:
     """An SQLite file in WAL mode, full synchronous; writers queue at a lock file before `BEGIN IMMEDIATE`."""
@@ -209,6 +231,7 @@ class SqliteDatabase:
     def __init__(self, url: URL, wait_seconds: float) -> None:
         self._path, self._wait_seconds = str(url.database), wait_seconds
         self._turn = threading.Lock()
+        self._lock_file, self._lock_of = -1, -1  # of the process that opened it
 
     def connect(self) -> sqlite3.Connection:
         """Open the file; it must exist."""
@@ -224,61 +247,62 @@ class SqliteDatabase:
         return connection
 
     @contextmanager
-    def transaction(self, connection: sqlite3.Connection, *, write: bool) -> Iterator[Session]:
-        """Run one transaction: committed at the end, rolled back by an exception."""
-        if not write:
+    def transaction(self, connection: sqlite3.Connection, *, write: bool, wipe: bool = False) -> Iterator[Session]:
+        """Run one transaction: committed at the end, rolled back by an exception; wiped is what zeros overwrite."""
+        if write:
+            self._lock()
+        else:
             connection.execute("PRAGMA query_only = ON")
+        if wipe:
+            connection.execute("PRAGMA secure_delete = ON").fetchall()
+        try:
+            connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             try:
-                with self._begun(connection, "BEGIN") as session:
-                    yield session
-            finally:
+                yield Session(connection, self.dialect)
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.rollback()
+                raise
+        finally:
+            if wipe:
+                connection.execute("PRAGMA secure_delete = OFF").fetchall()
+            if write:
+                self._unlock()
+            else:
                 connection.execute("PRAGMA query_only = OFF")
-            return
-        with self._locked(), self._begun(connection, "BEGIN IMMEDIATE") as session:
-            yield session
+
+    def look(self, connection: sqlite3.Connection) -> AbstractContextManager[Session]:
+        """Read without a transaction."""
+        return nullcontext(LookingSession(connection, self.dialect))
 
     def act(self, connection: sqlite3.Connection) -> AbstractContextManager[Session]:
         """Run one transaction that writes: nobody else does meanwhile."""
         return self.transaction(connection, write=True)
 
-    @contextmanager
-    def _begun(self, connection: sqlite3.Connection, begin: str) -> Iterator[Session]:
-        connection.execute(begin)
-        try:
-            yield Session(connection, self.dialect)
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.rollback()
-            raise
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the writers' lock: SQLite alone lets some of several processes wait for seconds."""
+    def _lock(self) -> None:
+        """Take the writers' lock: SQLite alone lets some of several processes wait for seconds."""
         if not self._turn.acquire(timeout=self._wait_seconds):
             raise Conflict("busy", _BUSY)
         try:
-            lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            try:
-                _acquire(lock, self._wait_seconds)
-                yield
-            finally:
-                os.close(lock)
-        finally:
+            if self._lock_of != os.getpid():  # a lock that is held is inherited by a process that is forked
+                self._lock_file = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                self._lock_of = os.getpid()
+            _acquire(self._lock_file, self._wait_seconds)
+        except BaseException:
             self._turn.release()
+            raise
 
-    @contextmanager
-    def wiping(self, connection: sqlite3.Connection) -> Iterator[None]:
-        """Overwrite with zeros what is deleted within."""
-        connection.execute("PRAGMA secure_delete = ON").fetchall()
-        try:
-            yield
-        finally:
-            connection.execute("PRAGMA secure_delete = OFF").fetchall()
+    def _unlock(self) -> None:
+        fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+        self._turn.release()
 
     def settle(self, connection: sqlite3.Connection) -> bool:
         """Copy the write-ahead log into the file and cut it to nothing, which needs a moment without readers."""
-        with self._locked():
+        self._lock()
+        try:
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            self._unlock()
         return not busy
 
     def conflict(self, problem: BaseException) -> Conflict | None:
@@ -298,6 +322,13 @@ class SqliteDatabase:
     def broken(self, connection: sqlite3.Connection) -> bool:
         """Answer that a file does not break."""
         return False
+
+    def close(self) -> None:
+        """Close the file of the lock."""
+        with self._turn:
+            if self._lock_of == os.getpid():
+                os.close(self._lock_file)
+                self._lock_of = -1
 
 
 class PostgresDatabase:
@@ -333,8 +364,11 @@ class PostgresDatabase:
         return connection
 
     @contextmanager
-    def transaction(self, connection: Connection, *, write: bool) -> Iterator[Session]:
-        """Run one transaction: committed at the end, rolled back by an exception."""
+    def transaction(self, connection: Connection, *, write: bool, wipe: bool = False) -> Iterator[Session]:
+        """Run one transaction: committed at the end, rolled back by an exception.
+
+        Nothing is wiped: old rows stay in their pages until a vacuum, and in the write-ahead log until it is recycled.
+        """
         kind = "READ COMMITTED READ WRITE" if write else "REPEATABLE READ READ ONLY"
         ended = None
         try:
@@ -353,14 +387,20 @@ class PostgresDatabase:
             # PostgreSQL answers so, without an error, when one inside the transaction was passed over
             raise self._driver.errors.InFailedSqlTransaction("a transaction with an error in it cannot be committed")
 
-    @contextmanager
-    def act(self, connection: Connection) -> Iterator[Session]:
+    def look(self, connection: Connection) -> AbstractContextManager[Session]:
+        """Read without a transaction."""
+        return self._statements(LookingSession(connection, self.dialect))
+
+    def act(self, connection: Connection) -> AbstractContextManager[Session]:
         """Let each statement commit by itself: one that reads, one that writes if nothing has changed since."""
-        session = StatementSession(connection, self.dialect)
+        return self._statements(StatementSession(connection, self.dialect))
+
+    @contextmanager
+    def _statements(self, session: LookingSession) -> Iterator[Session]:
         try:
             yield session
         except self._driver.OperationalError as problem:
-            if not connection.closed:
+            if not session.closed:
                 raise
             if session.writing:
                 raise Conflict("unknown", f"the server went away while it was committing: {problem}") from problem
@@ -374,12 +414,8 @@ class PostgresDatabase:
             except self._driver.Error:
                 connection.close()
 
-    def wiping(self, connection: Connection) -> AbstractContextManager[None]:
-        """Do nothing: old rows stay in their pages until a vacuum, and in the write-ahead log until it is recycled."""
-        return nullcontext()
-
     def settle(self, connection: Connection) -> bool:
-        """Answer that nothing is left to do here; see `wiping`."""
+        """Answer that nothing is left to do here: nothing was overwritten."""
         return True
 
     def conflict(self, problem: BaseException) -> Conflict | None:
@@ -395,6 +431,9 @@ class PostgresDatabase:
     def broken(self, connection: Connection) -> bool:
         """Tell whether the server has gone: on an idle connection it has nothing else to say."""
         return bool(connection.closed) or bool(select.select([connection.fileno()], [], [], 0)[0])
+
+    def close(self) -> None:
+        """Do nothing: there are only the connections."""
 
 
 def database_of(url: URL, wait_seconds: float) -> Database:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate, pairwise
 from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
@@ -82,10 +83,8 @@ _SCENE = (
     .where(_LINE.c.order_id == bindparam("order_id"), _LINE.c.line == bindparam("line"))
 )
 READ_SCENE = {"sqlite": _SCENE, "postgresql": _SCENE.add_columns(func.clock_timestamp())}
-_LINE_END = len(_OF_LINE)
-_REFUND_END = _LINE_END + len(_OF_REFUND)
-_BUYER_END = _REFUND_END + len(_BUYER.c)
-_STAFF_END = _BUYER_END + len(_STAFF.c)
+_ENDS = tuple(accumulate((len(_OF_LINE), len(_OF_REFUND), len(_BUYER.c), len(_STAFF.c), 2), initial=0))
+_LINE_PART, _REFUND_PART, _BUYER_PART, _STAFF_PART, _BESIDE = (slice(*ends) for ends in pairwise(_ENDS))
 # Who writes nothing but entries and texts under a place sees to it that nothing else of the line changes either.
 CHECK_LINE = select_where(OrderLine, "order_id", "line", columns=("version",)).with_for_update(key_share=True)
 CHECK_LINE = CHECK_LINE.where(_LINE.c.version == bindparam("was"))
@@ -187,15 +186,16 @@ class Moves:
         rows = self.session.gather(questions)[-1]
         if not rows:
             return None
+        first = rows[0]
         if self.session.dialect == "postgresql":
-            self.clock = moment(rows[0][-1])
-        stored = _stored(rows[0][:_LINE_END], [row[_LINE_END:_REFUND_END] for row in rows if row[_LINE_END] is not None])
-        buyer = rows[0][_REFUND_END:_BUYER_END]
-        person, (used, self.calendar_count) = rows[0][_BUYER_END:_STAFF_END], rows[0][_STAFF_END : _STAFF_END + 2]
+            self.clock = moment(first[-1])
+        buyer, person, (used, self.calendar_count) = first[_BUYER_PART], first[_STAFF_PART], first[_BESIDE]
         return Scene(
-            stored=stored,
-            owner=buyer_of(buyer if buyer[0] is not None else None),
-            staff=staff_of(*person) if person[0] is not None else None,
+            stored=_stored(
+                first[_LINE_PART], [row[_REFUND_PART] for row in rows if row[_REFUND_PART.start] is not None]
+            ),
+            owner=None if buyer[0] is None else buyer_of(buyer),
+            staff=None if person[0] is None else staff_of(*person),
             key_used=used is not None,
         )
 

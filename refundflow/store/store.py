@@ -2,9 +2,10 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Self
 
 from sqlalchemy import URL
@@ -117,6 +118,7 @@ class Store:
         """Close all connections that are not in use."""
         self.news.close()
         self._pool.dispose()
+        self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -124,8 +126,7 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @contextmanager
-    def act(self) -> Iterator[Tx]:
+    def act(self) -> AbstractContextManager[Tx]:
         """Read, and then write once; where others changed what was read, nothing is written.
 
         It costs two round trips; who is overtaken again and again queues for the locks of `write`.
@@ -133,11 +134,9 @@ class Store:
         Raises:
             Conflict: others were in the way; nothing was done, the whole act may be tried again.
         """
-        with self._connection() as connection, self._database.act(connection) as session:
-            yield Tx(session)
+        return self._in(self._database.act)
 
-    @contextmanager
-    def write(self, *, wipe: bool = False) -> Iterator[Tx]:
+    def write(self, *, wipe: bool = False) -> AbstractContextManager[Tx]:
         """Run one short transaction: committed at the end, rolled back by an exception.
 
         With `wipe` what is deleted or replaced is overwritten where the database can do that; see `settle`.
@@ -145,12 +144,23 @@ class Store:
         Raises:
             Conflict: others were in the way; nothing was done, the whole act may be tried again.
         """
-        with (
-            self._connection() as connection,
-            self._database.wiping(connection) if wipe else nullcontext(),
-            self._database.transaction(connection, write=True) as session,
-        ):
-            yield Tx(session)
+        return self._in(partial(self._database.transaction, write=True, wipe=wipe))
+
+    def read(self) -> AbstractContextManager[Tx]:
+        """Read one consistent snapshot.
+
+        Raises:
+            Conflict: the database stayed locked.
+        """
+        return self._in(partial(self._database.transaction, write=False))
+
+    def look(self) -> AbstractContextManager[Tx]:
+        """Read without a snapshot: one statement sees one moment, the next another.
+
+        Raises:
+            Conflict: the database stayed locked.
+        """
+        return self._in(self._database.look)
 
     def settle(self) -> bool:
         """Bring what was wiped to the place of the old bytes; False when others still read these: try again.
@@ -158,28 +168,22 @@ class Store:
         Raises:
             Conflict: the database stayed locked.
         """
-        with self._connection() as connection:
-            return self._database.settle(connection)
+        held = self._pool.connect()
+        try:
+            return self._database.settle(held.driver_connection)
+        finally:
+            held.close()
 
     @contextmanager
-    def read(self) -> Iterator[Tx]:
-        """Read one consistent snapshot.
-
-        Raises:
-            Conflict: the database stayed locked.
-        """
-        with self._connection() as connection, self._database.transaction(connection, write=False) as session:
-            yield Tx(session)
-
-    @contextmanager
-    def _connection(self) -> Iterator[Connection]:
-        """Lend a connection that works; what the driver raises meanwhile is read as a conflict where it is one."""
+    def _in(self, begin: Callable[[Connection], AbstractContextManager[Session]]) -> Iterator[Tx]:
+        """Lend a connection that works for one transaction; what the driver raises is a conflict where it reads so."""
         held = self._pool.connect()
         while self._database.broken(held.driver_connection):
             held.invalidate()
             held = self._pool.connect()
         try:
-            yield held.driver_connection
+            with begin(held.driver_connection) as session:
+                yield Tx(session)
         except BaseException as problem:
             if self._database.broken(held.driver_connection):
                 held.invalidate()

@@ -4,7 +4,7 @@ from sqlalchemy import bindparam, delete, select, update
 
 from refundflow.store.connections import Session
 from refundflow.store.people import buyer_of
-from refundflow.store.statements import select_where
+from refundflow.store.statements import next_version, select_where
 from refundflow.tables import Buyer, EvidenceContent, OrderLine, PendingEffect, Personal, table_of
 from refundflow.vault import BuyerRow
 
@@ -22,6 +22,7 @@ HOLD_LINES = (
     .order_by(_LINE.c.order_id, _LINE.c.line)
     .with_for_update()
 )
+RENEW_LINES = update(_LINE).where(_LINE.c.buyer == bindparam("buyer")).values(next_version(OrderLine))
 OVERWRITE_BUYER = (
     update(_BUYER)
     .where(_BUYER.c.ref == bindparam("at_ref"))
@@ -58,10 +59,14 @@ class Wiping:
     session: Session
 
     def hold_buyer(self, lookup: str) -> BuyerRow | None:
-        """Return a buyer and keep everybody off him, and off each of his lines, until the transaction ends."""
+        """Return a buyer and keep everybody off him, and off each of his lines, until the transaction ends.
+
+        Whoever read one of the lines without a lock, key and all, finds it changed.
+        """
         row = buyer_of(self.session.one(HOLD_LOOKUP, lookup=lookup))
         if row is not None:
             self.session.rows(HOLD_LINES, buyer=row.ref)
+            self.session.run(RENEW_LINES, buyer=row.ref)
         return row
 
     def erasing(self, lookup: str) -> str | None:

@@ -354,7 +354,13 @@ def test_texts_that_came_back_are_found(market: Market) -> None:
     erase(market, "wang")
     with Store.open(market.url) as store, store.write() as tx:
         for (seq, field), cipher in texts.items():
-            kept = {"order_id": market.get(refund).order_id, "subject": refund, "seq": seq, "field": field, "buyer": ref}
+            kept = {
+                "order_id": market.get(refund).order_id,
+                "subject": refund,
+                "seq": seq,
+                "field": field,
+                "buyer": ref,
+            }
             tx.session.write({ADD_PERSONAL: [kept | {"cipher": cipher}]})
 
     assert [item.what for item in market.refunds.verify().findings] == ["texts of an erased buyer are still stored"]

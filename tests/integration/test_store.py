@@ -442,8 +442,8 @@ def test_buyers_and_their_texts_are_kept_encrypted(store: Store) -> None:
         kept = {"order_id": ORDER, "subject": REFUND, "seq": 1, "field": "note", "buyer": buyer.ref}
         tx.session.write({ADD_PERSONAL: [kept | {"cipher": vault.encrypt(buyer.key, "my card", "note")}]})
         for _ in range(2):
-            content = {"buyer": buyer.ref, "digest": "digest", "cipher": vault.encrypt(buyer.key, b"picture", "content")}
-            tx.session.write({ADD_CONTENT: [content]})
+            picture = {"buyer": buyer.ref, "digest": "digest", "cipher": vault.encrypt(buyer.key, b"picture", "c")}
+            tx.session.write({ADD_CONTENT: [picture]})
     with store.read() as tx:
         found = tx.buyer_by_lookup(vault.buyer_lookup("zoe@example.com"))
         assert found == buyer == tx.buyer(buyer.ref) and vault.open_buyer_id(buyer) == "zoe@example.com"
