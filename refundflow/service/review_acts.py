@@ -60,7 +60,8 @@ class ReviewActs(Facade):
         def facts(tx: Tx, aggregate: Aggregate) -> Mapping[str, Json]:
             ref, now = aggregate.line["buyer"], self.engine.time(tx, at)
             since = now - timedelta(days=self.engine.policy.risk_days)
-            return {"claims_before": tx.buyer_claims(ref, since), "abuse_before": tx.buyer_abused(ref)}
+            before = tx.claims_of(ref, since)
+            return {"claims_before": before.claims, "abuse_before": before.abused}
 
         return facts
 

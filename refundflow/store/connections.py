@@ -340,9 +340,10 @@ class PostgresDatabase:
     def __init__(self, url: URL, wait_seconds: float) -> None:
         try:
             import psycopg
+            from psycopg.types.numeric import Int8Dumper
         except ImportError as problem:
             raise Misconfigured("PostgreSQL needs the extra: pip install 'refundflow[postgres]'") from problem
-        self._driver = psycopg
+        self._driver, self._int8 = psycopg, Int8Dumper
         self._lock_timeout = f"SET lock_timeout = {int(wait_seconds * 1000)}"
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
         again = psycopg.errors
@@ -356,6 +357,8 @@ class PostgresDatabase:
         """Open a connection that commits every statement by itself until a transaction begins."""
         try:
             connection = self._driver.connect(self._conninfo, autocommit=True)
+            # psycopg sends a number in as few bytes as hold it, and prepares a statement anew for each width
+            connection.adapters.register_dumper(int, self._int8)
             connection.execute(self._lock_timeout)
             if not self.durable:
                 connection.execute("SET synchronous_commit = off")

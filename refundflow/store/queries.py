@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Column, ColumnElement, Integer, Select, bindparam, false, func, select, tuple_
+from sqlalchemy import Column, ColumnElement, Integer, Select, bindparam, exists, false, func, select, tuple_
 
 from refundflow.store.connections import Session
 from refundflow.store.documents import read_document
-from refundflow.store.rows import PaymentFacts
+from refundflow.store.rows import ClaimsOfBuyer, PaymentFacts
 from refundflow.store.values import moment
 from refundflow.tables import Moment, OrderLine, Payout, PendingEffect, Refund, table_of
 from states import times
@@ -41,12 +41,13 @@ READ_PAYMENT = select(func.count(), func.max(_PAYOUT.c.dispatched_at)).where(
     _ON_CHANNEL, _PAYOUT.c.dispatched_at.is_not(None)
 )
 LOCK_PAYMENT = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("payment_no"), 0)))
-COUNT_CLAIMS = (
+_OF_BUYER = _REFUND.c.buyer == bindparam("buyer")
+_COUNT_CLAIMS = (
     select(func.count())
     .select_from(_REFUND)
-    .where(_REFUND.c.buyer == bindparam("buyer"), _REFUND.c.submitted_at >= bindparam("since", type_=Moment()))
+    .where(_OF_BUYER, _REFUND.c.submitted_at >= bindparam("since", type_=Moment()))
 )
-READ_ABUSED = select(_REFUND.c.id).where(_REFUND.c.buyer == bindparam("buyer"), _REFUND.c.abused != false()).limit(1)
+READ_BUYER = select(_COUNT_CLAIMS.scalar_subquery(), exists().where(_OF_BUYER, _REFUND.c.abused != false()))
 READ_DOCUMENT = select(_REFUND.c.document).where(
     _REFUND.c.order_id == bindparam("order_id"), _REFUND.c.id == bindparam("id")
 )
@@ -127,14 +128,10 @@ class Queries:
         row = self.session.one(READ_PAYMENT, payment_no=payment_no)
         return PaymentFacts(count=row[0] if row else 0, last_dispatched_at=moment(row[1]) if row else None)
 
-    def buyer_claims(self, buyer_ref: str, since: datetime) -> int:
-        """Count the claims of a buyer since a moment."""
-        row = self.session.one(COUNT_CLAIMS, buyer=buyer_ref, since=times.text(since))
-        return int(row[0]) if row else 0
-
-    def buyer_abused(self, buyer_ref: str) -> bool:
-        """Tell whether a refund of the buyer stands rejected as abuse."""
-        return self.session.one(READ_ABUSED, buyer=buyer_ref) is not None
+    def claims_of(self, buyer_ref: str, since: datetime) -> ClaimsOfBuyer:
+        """Return what earlier claims say of a buyer."""
+        count, abused = self.session.rows(READ_BUYER, buyer=buyer_ref, since=times.text(since))[0]
+        return ClaimsOfBuyer(count, bool(abused))
 
     def _cases(self, asked: Select[tuple[str]]) -> list[Case]:
         return [cast(Case, read_document(row[0])) for row in self.session.ask(asked)]

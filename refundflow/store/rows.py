@@ -177,6 +177,13 @@ class Scene(NamedTuple):
     key_used: bool
 
 
+class ClaimsOfBuyer(NamedTuple):
+    """How many claims a buyer made since a moment, and whether one ever was rejected as abuse."""
+
+    claims: int
+    abused: bool
+
+
 class LineOfBuyer(NamedTuple):
     """The place of an order line, and whether its chain says that its buyer was erased."""
 
