@@ -1,0 +1,146 @@
+"""An act reads without a lock and writes once: whatever changes in between, it is judged anew on what it finds."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from refundflow.errors import BadInput, Refused
+from refundflow.service.callers import parse_caller
+from refundflow.service.engine import Engine
+from refundflow.service.requests import Answer, Request, place_of
+from refundflow.store import Tx
+from states.case import Aggregate
+from tests.support.databases import Databases
+from tests.support.market import CHEN, LI, QIAN, ZHAO, Market, prepare_live
+
+Overtake = Callable[[], object]
+
+
+@pytest.fixture
+def market(postgres_databases: Databases) -> Iterator[Market]:
+    """Open a live database on PostgreSQL, where nothing keeps others away between the reading and the writing."""
+    opened = Market(postgres_databases.copy_of("live", prepare_live))
+    yield opened
+    opened.close()
+
+
+def overtaken(engine: Engine, refund: str, event: str, actor: str, by: Overtake, **terms: Any) -> tuple[Answer, int]:
+    """Carry an act out while somebody else acts between its reading and its writing; return how often it was judged."""
+    judged = 0
+
+    def others(tx: Tx, aggregate: Aggregate) -> Mapping[str, Any]:
+        nonlocal judged
+        judged += 1
+        if judged == 1:
+            assert not tx.session.locks, "nothing is locked at the first try"
+            by()
+        else:
+            assert tx.session.locks, "who was overtaken queues"
+        return {}
+
+    order_id, line = place_of(refund)
+    request = Request(event=event, caller=parse_caller(actor), order_id=order_id, line=line, refund=refund, **terms)
+    try:
+        return engine.move(request, others), judged
+    finally:
+        assert judged <= 2
+
+
+def events_of(market: Market, refund: str) -> list[tuple[str, str, int]]:
+    """Return (kind, event, repeats) of a chain."""
+    return [(item.kind, item.event, item.repeats) for item in market.refunds.history(refund, actor=LI)]
+
+
+def test_a_move_of_the_same_refund_in_between_is_found(market: Market) -> None:
+    """Two agents begin one review: the second is judged again, under the lock, and refused."""
+    refund = market.submit().id
+    with pytest.raises(Refused) as refused:
+        overtaken(market.refunds.engine, refund, "begin_review", ZHAO, lambda: market.act(refund, "begin_review", LI))
+    assert [item.code for item in refused.value.blockers] == ["WRONG_STATE"]
+    assert events_of(market, refund)[1:] == [("applied", "begin_review", 0), ("refused", "begin_review", 0)]
+    market.require_sound()
+
+
+def test_a_fact_of_the_line_in_between_is_found(market: Market) -> None:
+    """A chargeback that comes between the reading and the writing keeps an approval from being written."""
+    refund = market.to("under_review.reviewing")
+    order = place_of(refund)[0]
+
+    def chargeback() -> None:
+        market.refunds.chargeback_opened(order, chargeback="cb1", amount=30_000, actor=QIAN)
+
+    with pytest.raises(Refused) as refused:
+        overtaken(market.refunds.engine, refund, "approve", LI, chargeback)
+    assert "CHARGEBACK_OPEN" in [item.code for item in refused.value.blockers]
+    assert market.get(refund).state == "under_review.reviewing"
+    market.require_sound()
+
+
+def test_a_move_of_another_refund_on_the_line_in_between_is_found(market: Market) -> None:
+    """What a move is judged on is the whole line: the other refund's row is not written, and checked all the same."""
+    first = market.to("paid_out.settled", amount=10_000)
+    second = market.submit(place_of(first)[0], amount=10_000, reason="CODE_ALREADY_USED").id
+    answer, judged = overtaken(
+        market.refunds.engine, second, "begin_review", LI,
+        lambda: market.act(first, "note", LI, message="Seen.", audience="internal"),
+    )  # fmt: skip
+    assert judged == 2 and answer.refund == second
+    market.require_sound()
+
+
+def test_nothing_in_between_costs_one_judgement(market: Market) -> None:
+    """A move on another line is nobody's business."""
+    refund, other = market.submit().id, market.submit().id
+    _, judged = overtaken(
+        market.refunds.engine, refund, "begin_review", LI, lambda: market.act(other, "begin_review", ZHAO)
+    )
+    assert judged == 1
+    market.require_sound()
+
+
+def test_a_refusal_in_between_is_counted_once(market: Market) -> None:
+    """Repeated refusals only count on the row; none of two at once is lost, none is counted for another."""
+    refund = market.submit().id
+
+    def refuse() -> None:
+        with pytest.raises(Refused):
+            market.act(refund, "approve", LI)
+
+    refuse()
+    refuse()
+    with pytest.raises(Refused):
+        overtaken(market.refunds.engine, refund, "approve", LI, refuse)
+    market.act(refund, "begin_review", LI)
+    assert events_of(market, refund)[1:] == [("refused", "approve", 0), ("applied", "begin_review", 3)]
+    market.require_sound()
+
+
+def test_an_erasure_in_between_is_found(market: Market) -> None:
+    """The key that a text was encrypted with is gone: the text is not written."""
+    refund = market.to("withdrawn")
+
+    def erase() -> None:
+        market.refunds.privacy_erase("wang", reason="request 7", actor=CHEN)
+
+    with pytest.raises(BadInput, match="erased"):
+        overtaken(
+            market.refunds.engine, refund, "note", LI, erase,
+            texts={"message": "He called."}, params={"audience": "internal"},
+        )  # fmt: skip
+    with market.refunds.engine.store.read() as tx:
+        assert not tx.personal(place_of(refund)[0], refund)
+    market.require_sound()
+
+
+def test_a_key_used_up_in_between_answers_what_it_answered(market: Market) -> None:
+    """Two calls with one key at once: the second gets the answer of the first, and nothing is written twice."""
+    refund = market.submit().id
+    answer, judged = overtaken(
+        market.refunds.engine, refund, "begin_review", LI, lambda: market.act(refund, "begin_review", LI, key="k1"),
+        key="k1",
+    )  # fmt: skip
+    assert judged == 1, "the second look finds the key before it judges"
+    assert answer.aggregate.refunds[refund]["state"] == "under_review.reviewing"
+    assert events_of(market, refund)[1:] == [("applied", "begin_review", 0)]
+    market.require_sound()
