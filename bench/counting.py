@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import psycopg
-from sqlalchemy import event
-from sqlalchemy.pool import QueuePool
+
+from refundflow.store.pool import Pool
 
 
 @dataclass(kw_only=True)
@@ -27,15 +28,15 @@ class Count:
 @contextmanager
 def counted_pools(count: Count) -> Iterator[None]:
     """Count on the connections of all pools, from the moment they are opened."""
+    opening = Pool.open
 
-    def opened(connection: Any, _: Any) -> None:
+    def counted(pool: Pool) -> Any:
+        connection = opening(pool)
         count_on(connection, count)
+        return connection
 
-    event.listen(QueuePool, "connect", opened)
-    try:
+    with patch.object(Pool, "open", counted):
         yield
-    finally:
-        event.remove(QueuePool, "connect", opened)
 
 
 def count_on(connection: sqlite3.Connection | psycopg.Connection, count: Count) -> None:

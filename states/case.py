@@ -8,10 +8,12 @@ Moments in documents are the text of `states.times`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 Json = Any
 Patch = dict[str, Json]
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Working(TypedDict):
@@ -138,8 +140,7 @@ class Ledger:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Actor:
+class Actor(NamedTuple):
     """Who acts: a role, a name, and for a service the buyer for whom it acts."""
 
     role: str
@@ -147,8 +148,7 @@ class Actor:
     is_claimant: bool = False  # the name is that of the line's buyer, whatever the role
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Act:
+class Act(NamedTuple):
     """What somebody wants: an event on a refund or a line, with its parameters.
 
     `texts` are free texts (message, note, reason …): they may identify a person, so entries hold
@@ -160,9 +160,9 @@ class Act:
     event: str
     actor: Actor
     refund: str | None = None
-    params: Mapping[str, Json] = field(default_factory=dict)
-    texts: Mapping[str, str] = field(default_factory=dict)
-    facts: Mapping[str, Json] = field(default_factory=dict)
+    params: Mapping[str, Json] = NOTHING
+    texts: Mapping[str, str] = NOTHING
+    facts: Mapping[str, Json] = NOTHING
     occurred_at: str | None = None
     probe: bool = False  # only ask what blocks; terms that were not given are not judged
 
@@ -230,8 +230,7 @@ class Aggregate:
     refunds: dict[str, Case]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What follows from an act: entries and effects in order, and the answer or the refusal.
 
     `known` names the entry of the first answer when the act told a fact that is already known.

@@ -1,6 +1,6 @@
 """Who calls: actors as text, registered persons, and who may see which refund."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from refundflow.errors import BadInput, NotFound, RoleNotAllowed
 from refundflow.service.door import check_reference
@@ -12,8 +12,7 @@ from states.case import Actor, Blocker, Line
 INNER_ROLES = ("channel", "system")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """An actor as named by a caller; `buyer` is whom a service names as the one it acts for."""
 
     role: str

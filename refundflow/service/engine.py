@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -181,7 +180,8 @@ class Engine:
         told: dict[str, Json] = dict(facts(tx, stored.aggregate)) if facts else {}
         if used is not None:
             told["key_reused"] = used.event
-        act = replace(act, facts=told)
+        if told:
+            act = act._replace(facts=told)
         decision = decide(stored.aggregate, act, rules=self.rules(tx, stored.aggregate), now=now)
         if quiet and decision.refusal is not None:
             only_due = due(stored.aggregate, rules=self.known_rules(), now=now)

@@ -1,10 +1,10 @@
 """What passes through the engine: a request checked at the door, the act that it becomes, and the answer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from pathlib import PurePath
+from typing import NamedTuple
 
 from refundflow.errors import BadInput, NotFound
 from refundflow.service import door
@@ -13,7 +13,7 @@ from refundflow.store import canonical
 from refundflow.values import Attachment
 from refundflow.vault import BuyerRow, Vault, mask
 from states import times
-from states.case import Act, Actor, Aggregate, Json, line_subject, refund_place
+from states.case import NOTHING, Act, Actor, Aggregate, Json, line_subject, refund_place
 
 MEDIA_TYPES = {
     ".png": "image/png",
@@ -28,8 +28,7 @@ MEDIA_TYPES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One call of the facade as the engine takes it."""
 
     event: str
@@ -37,8 +36,8 @@ class Request:
     order_id: str
     line: str
     refund: str | None = None
-    params: Mapping[str, Json] = field(default_factory=dict)
-    texts: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, Json] = NOTHING
+    texts: Mapping[str, str] = NOTHING
     files: tuple[Attachment, ...] = ()
     key: str | None = None
     at: datetime | None = None
@@ -51,8 +50,7 @@ class Request:
         return self.refund or line_subject(self.order_id, self.line)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What a move left: the line and its refunds as they stand, and who may see how much of it."""
 
     aggregate: Aggregate

@@ -4,7 +4,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -186,7 +185,7 @@ class SystemWork(Sweep):
         if isinstance(outcome, Refused) and void:
             # Where nothing is refused any more, that the number will never pay is still worth knowing.
             params = {"number": request.params["number"], "proof": request.params["proof"]}
-            outcome = self.engine.carry(tx, replace(request, event="void_attempt", params=params))
+            outcome = self.engine.carry(tx, request._replace(event="void_attempt", params=params))
         if effect is not None:
             tx.finish_effect(effect)
         return int(not isinstance(outcome, Refused) and outcome.changed)

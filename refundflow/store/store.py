@@ -9,7 +9,6 @@ from functools import partial
 from typing import Self
 
 from sqlalchemy import URL
-from sqlalchemy.pool import QueuePool
 
 from refundflow import migrations
 from refundflow.clock import utc_now
@@ -22,6 +21,7 @@ from refundflow.store.log_pages import LogPages
 from refundflow.store.moves import READ_CLOCK, Moves
 from refundflow.store.news import News
 from refundflow.store.people import People
+from refundflow.store.pool import Pool
 from refundflow.store.queries import Queries
 from refundflow.store.registers import Registers
 from refundflow.store.scans import Scans
@@ -30,8 +30,6 @@ from refundflow.store.totals import Totals
 from refundflow.store.values import moment
 from refundflow.store.wiping import Wiping
 
-POOL_SIZE = 8
-POOL_OVERFLOW = 24
 WAIT_SECONDS = 10.0
 # Known to everybody, so that two rehearsals of the same story have equal histories.
 REHEARSAL_SECRET = hashlib.sha256(b"refundflow rehearsal").digest()
@@ -58,7 +56,7 @@ class Store:
 
     def __init__(self, url: URL, database: Database) -> None:
         self._database = database
-        self._pool = QueuePool(database.connect, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW, reset_on_return=None)
+        self._pool = Pool(database)
         self.news = News(database)
         self.url = url.render_as_string(hide_password=True)
         self.dialect: DialectName = database.dialect
@@ -110,14 +108,13 @@ class Store:
         self.rehearsal, self.secret = mode == "rehearsal", bytes.fromhex(secret)
         if self.rehearsal:  # it can be rehearsed again
             self._database.durable = False
-            self._pool.dispose()
-            self._pool = self._pool.recreate()
+            self._pool.close()
         return self
 
     def close(self) -> None:
         """Close all connections that are not in use."""
         self.news.close()
-        self._pool.dispose()
+        self._pool.close()
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -168,28 +165,24 @@ class Store:
         Raises:
             Conflict: the database stayed locked.
         """
-        held = self._pool.connect()
+        connection = self._pool.take()
         try:
-            return self._database.settle(held.driver_connection)
+            return self._database.settle(connection)
         finally:
-            held.close()
+            self._pool.give(connection)
 
     @contextmanager
     def _in(self, begin: Callable[[Connection], AbstractContextManager[Session]]) -> Iterator[Tx]:
         """Lend a connection that works for one transaction; what the driver raises is a conflict where it reads so."""
-        held = self._pool.connect()
-        while self._database.broken(held.driver_connection):
-            held.invalidate()
-            held = self._pool.connect()
+        connection, sound = self._pool.take(), True
         try:
-            with begin(held.driver_connection) as session:
+            with begin(connection) as session:
                 yield Tx(session)
         except BaseException as problem:
-            if self._database.broken(held.driver_connection):
-                held.invalidate()
+            sound = not self._database.broken(connection)
             conflict = self._database.conflict(problem)
             if conflict is None:
                 raise
             raise conflict from problem
         finally:
-            held.close()
+            self._pool.give(connection, sound=sound)
