@@ -1,0 +1,152 @@
+"""What a move costs without a clock: commits, statements, round trips to PostgreSQL, bytes of the write-ahead log.
+
+These figures do not depend on the machine: tests hold them to their bounds.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.by_hand import Hand, PostgresHandAtOnce, open_hand
+from bench.counting import Count, count_on, counted_pools
+from bench.proxy import RoundTrips, counting
+from bench.recorded import Place
+from bench.report import Section
+from bench.scene import EVENTS, Scene, Wanted, build, move
+from refundflow.service import Refunds
+
+MOVES = 24  # whose bytes of log are measured together
+TRIPS = 3  # moves whose round trips are counted: the least counts, a slow machine can only add to it
+WARM_UP = 6  # after so many repetitions a statement is prepared
+_OTHERS = ("trips", "trips by hand", "trips at once", "statements", "statements by hand")
+Make = Callable[[Place], Any]  # one move
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What one move costs in one way; no round trips where there is no server."""
+
+    commits: int
+    statements: int
+    log_bytes: float
+    trips: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """What one move costs through the facade and by hand, and the round trips of the one statement by hand."""
+
+    facade: Cost
+    hand: Cost
+    trips_at_once: int | None = None
+
+    @property
+    def log_ratio(self) -> float:
+        """Return how many times the floor's bytes of log refundflow writes."""
+        return self.facade.log_bytes / self.hand.log_bytes
+
+
+def count(url: str, events: Sequence[str] = tuple(EVENTS), refunds: int = 1_000) -> Mapping[str, Costs]:
+    """Count on a new database, by event; on PostgreSQL `full_page_writes` must be off.
+
+    Pages that are written whole after a checkpoint would be counted to whoever touches them first.
+    """
+    scene = build("", url, Wanted(refunds, MOVES, events=events), ("refundflow", "by hand", *_OTHERS))
+    return {event: _costs(scene, event) for event in events}
+
+
+def _costs(scene: Scene, event: str) -> Costs:
+    url, recording = scene.url, scene.recordings[event]
+    hand = open_hand(url)
+
+    def dealt(arm: str) -> Sequence[Place]:
+        return scene.places[arm][event]
+
+    with Refunds.connect(url) as refunds:
+        facade_log = _log_bytes(hand, url, lambda place: move(refunds, event, place), dealt("refundflow"))
+        hand_log = _log_bytes(hand, url, lambda place: hand.one(recording, place), dealt("by hand"))
+    hand.close()
+    trips: list[int | None] = [None] * 3
+    if not url.startswith("sqlite:"):
+        with counting(url) as (through, count), Refunds.connect(through) as refunds:
+            trips[0] = _trips(count, lambda place: move(refunds, event, place), dealt("trips"))
+        for index, kind in ((1, open_hand), (2, PostgresHandAtOnce)):
+            with counting(url) as (through, count), _closing(kind(through)) as other:
+                arm = "trips by hand" if index == 1 else "trips at once"
+                trips[index] = _trips(count, lambda place: other.one(recording, place), dealt(arm))
+    facade, by_hand = _statements(scene, event)
+    return Costs(
+        facade=Cost(commits=facade.commits, statements=facade.statements, log_bytes=facade_log, trips=trips[0]),
+        hand=Cost(commits=by_hand.commits, statements=by_hand.statements, log_bytes=hand_log, trips=trips[1]),
+        trips_at_once=trips[2],
+    )
+
+
+@contextmanager
+def _closing(hand: Hand) -> Iterator[Hand]:
+    yield hand
+    hand.close()
+
+
+def _log_bytes(hand: Hand, url: str, make: Make, places: Sequence[Place]) -> float:
+    """Return the bytes of write-ahead log of one move."""
+    run = hand.connection.execute
+    if url.startswith("sqlite:"):
+        run("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        for place in places:
+            make(place)
+        return Path(f"{url.removeprefix('sqlite:///')}-wal").stat().st_size / len(places)
+    begun = run("SELECT pg_current_wal_insert_lsn()").fetchone()[0]
+    for place in places:
+        make(place)
+    return float(run("SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", (begun,)).fetchone()[0]) / len(places)
+
+
+def _trips(trips: RoundTrips, make: Make, places: Sequence[Place]) -> int:
+    found = []
+    for place in places[: WARM_UP + TRIPS]:
+        before = trips.count
+        make(place)
+        found.append(trips.count - before)
+    return min(found[WARM_UP:])
+
+
+def _statements(scene: Scene, event: str) -> tuple[Count, Count]:
+    """Count the statements of one move through the facade and by hand, BEGIN and COMMIT included."""
+    facade, by_hand = Count(), Count()
+    with counted_pools(facade), Refunds.connect(scene.url) as refunds:
+        refunds.engine.read(lambda tx: tx.count_entries())  # opens the connection, settings and all
+        facade.statements = facade.commits = 0
+        move(refunds, event, scene.places["statements"][event][0])
+        told = Count(statements=facade.statements, commits=facade.commits)
+    hand = open_hand(scene.url)
+    count_on(hand.connection, by_hand)
+    hand.one(scene.recordings[event], scene.places["statements by hand"][event][0])
+    hand.close()
+    return told, by_hand
+
+
+def section(counted: Mapping[str, Mapping[str, Costs]]) -> Section:
+    """Write the table of all databases."""
+    rows = []
+    for database, costs in counted.items():
+        for event, cost in costs.items():
+            facade, hand = cost.facade, cost.hand
+            trips = f"{facade.trips} / {hand.trips} / {cost.trips_at_once}" if facade.trips else ""
+            rows.append((
+                database, f"`{event}`", f"{facade.commits} / {hand.commits}",
+                f"{facade.statements} / {hand.statements}", trips,
+                f"{facade.log_bytes:,.0f} / {hand.log_bytes:,.0f}", f"**{cost.log_ratio:.2f}**",
+            ))  # fmt: skip
+    return Section(
+        title="What a move costs without a clock", rows=rows, about=_ABOUT,
+        head=("database", "move", "commits", "statements", "round trips", "log bytes", "ratio"),
+    )  # fmt: skip
+
+
+_ABOUT = f"""\
+refundflow / by hand, on any machine the same; for round trips the one statement by hand comes third. Statements include
+BEGIN and COMMIT. Log bytes are those of the write-ahead log per move, of {MOVES} moves (SQLite: whole pages; PostgreSQL
+with `full_page_writes` off, so that nobody pays for a page that another has touched first)."""
