@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from bench import counts, deciding, goals, moves, processes, reading
+from bench import counts, deciding, goals, growth, moves, processes, reading
 from bench.counts import Costs, count
 from bench.moves import PEERS_PYTHON, Run, Size
 from bench.report import Section, page
@@ -20,7 +20,7 @@ NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 def main() -> None:
     """Measure, print the page, write it where asked."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="100,000 refunds, and more of everything")
+    parser.add_argument("--full", action="store_true", help="100,000 refunds, growth up to a million (an hour)")
     parser.add_argument("--only", choices=tuple(NAMES), help="one database alone")
     parser.add_argument("--folder", type=Path, help="where the SQLite files lie while they are measured")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the page to a file too")
@@ -29,6 +29,9 @@ def main() -> None:
         print("Without Django and DBOS: `make bench` installs them.", file=sys.stderr)
     kinds = [given.only] if given.only else list(NAMES)
     sections, versions = measured(kinds, given.folder, FULL if given.full else QUICK)
+    if given.full:
+        grown = {NAMES[kind]: growth.measure(kind, growth.SIZES, FULL.rounds // 3, given.folder) for kind in kinds}
+        sections.append(growth.section(grown))
     command = " ".join(["make bench", *(["ARGS=--full"] if given.full else [])])
     written = page(sections, command, versions)
     print(written)

@@ -189,6 +189,5 @@ data-modifying statement over `jsonb_to_recordset`. Milliseconds per refund."""
 _ABOUT_OTHERS = """\
 The move `request_evidence`, durable in the same way, as near as each allows; what each leaves out stands at the head of
 its program: [SQLModel + python-statemachine](../bench/arms/orm.py), [django-fsm-2](../bench/arms/django_fsm.py),
-[DBOS](../bench/arms/durable.py). None of them knows roles, a policy, a ledger, hashes or what is possible next, and
-their rows are smaller; each has as many refunds in a database of its own. DBOS writes its own records in further
-commits."""
+[DBOS](../bench/arms/durable.py). None of them knows roles, a policy, a ledger or hashes, and their rows are smaller;
+each has as many refunds in a database of its own. DBOS writes its own records in further commits."""

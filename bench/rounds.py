@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 ROOT = Path(__file__).parent.parent
 Clock = Literal["wall", "cpu"]
+Name = TypeVar("Name")
 
 
 class Arm:
@@ -148,7 +149,7 @@ class Running:
         self._stack.__exit__(kind, *rest)
 
 
-def turns(ways: Mapping[str, Callable[[], object]], *, rounds: int, calls: int) -> dict[str, Times]:
+def turns(ways: Mapping[Name, Callable[[], object]], *, rounds: int, calls: int) -> dict[Name, Times]:
     """Let calls within this process take turns, another one first in each round; the first round is not counted."""
     times = {name: Times() for name in ways}
     names = list(ways)

@@ -2,10 +2,11 @@
 
 The same unit of work as `request_evidence`: the row is read and locked, a guard is asked, the state and the deadline
 change, the log row, an outbox row and a row with the unique idempotency key are added (the log of the package has no
-place for a key), one commit. Left out: as in `bench.arms.orm`; the answer is the object that was saved.
+place for a key), one commit; the answer is the object that was saved, with the transitions that are possible next. Left
+out: as in `bench.arms.orm`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from importlib.metadata import version
@@ -18,6 +19,21 @@ from django.conf import settings
 from bench.serving import Move, serve
 
 ROUNDS = 2  # of evidence
+CHART = {  # the other transitions: from where to where
+    "begin_review": (["submitted"], "reviewing"),
+    "submit_evidence": (["awaiting_evidence"], "reviewing"),
+    "offer": (["reviewing"], "negotiating"),
+    "answer": (["negotiating"], "reviewing"),
+    "approve": (["reviewing", "appealed"], "approved"),
+    "reject": (["reviewing", "awaiting_evidence"], "rejected"),
+    "appeal": (["rejected"], "appealed"),
+    "uphold": (["appealed", "rejected"], "closed"),
+    "pay": (["approved", "payout_failed"], "paying"),
+    "fail": (["paying"], "payout_failed"),
+    "settle": (["paying"], "settled"),
+    "confirm": (["settled"], "confirmed"),
+    "withdraw": (["submitted", "reviewing"], "withdrawn"),
+}
 
 
 @contextmanager
@@ -35,7 +51,12 @@ def opened(plan: Mapping[str, Any]) -> Iterator[tuple[Move, Mapping[str, str]]]:
     from django_fsm import FSMField, transition
     from django_fsm_log.decorators import fsm_log_description
 
-    class Refund(models.Model):
+    others = {
+        name: transition(field="state", source=sources, target=target)(_named(name))
+        for name, (sources, target) in CHART.items()
+    }
+
+    class Refund(type("Others", (), others), models.Model):  # type: ignore[misc]
         """One refund."""
 
         order_id = models.CharField(max_length=64, db_index=True)
@@ -102,9 +123,18 @@ def opened(plan: Mapping[str, Any]) -> Iterator[tuple[Move, Mapping[str, str]]]:
             Outbox.objects.create(
                 refund=refund, kind="EVIDENCE_REQUESTED", payload='["screenshot"]', next_try_at=timezone.now()
             )
+        [possible.name for possible in refund.get_available_state_transitions()]
 
     yield make, {name: version(name) for name in ("Django", "django-fsm-2", "django-fsm-log")}
     connection.close()
+
+
+def _named(name: str) -> Callable[[Any], None]:
+    def move(_: Any) -> None:
+        """Change the state and nothing else."""
+
+    move.__name__ = name
+    return move
 
 
 def _database(url: str, synchronous: str) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 The same unit of work as `request_evidence`: in the step the row is read and locked, a guard is asked, the state and
 the deadline change, a log row and an outbox row are added; the workflow's id is the idempotency key. Left out: as in
-`bench.arms.orm`. DBOS itself writes the workflow's begin, the step's result and the workflow's end, in commits of
-their own, and its threads look for work meanwhile.
+`bench.arms.orm`, and what is possible next. DBOS itself writes the workflow's begin, the step's result and the
+workflow's end, in commits of their own, and its threads look for work meanwhile.
 """
 
 from collections.abc import Iterator, Mapping

@@ -2,8 +2,8 @@
 
 The same unit of work as `request_evidence`: the row is read and locked, a guard is asked, the state and the deadline
 change, a log row with a unique idempotency key and an outbox row are added, one commit, the row is read back to be
-answered. Left out: roles and their register, the policy, the ledger, hashes and chains, canonical bytes, what is
-possible next; its rows are smaller.
+answered, with the events that are possible next. Left out: roles and their register, the policy, the ledger, hashes and
+chains, canonical bytes; its rows are smaller.
 """
 
 from collections.abc import Iterator, Mapping
@@ -125,7 +125,8 @@ def opened(plan: Mapping[str, Any]) -> Iterator[tuple[Move, Mapping[str, str]]]:
             refund = session.get(Refund, plan["numbers"][number], with_for_update=True)
             assert refund is not None
             before, number = refund.state, plan["numbers"][number]
-            Flow(model=refund).send("request_evidence")
+            flow = Flow(model=refund)
+            flow.send("request_evidence")
             now = datetime.now(UTC)
             session.add(
                 Log(
@@ -137,6 +138,7 @@ def opened(plan: Mapping[str, Any]) -> Iterator[tuple[Move, Mapping[str, str]]]:
             session.commit()
             session.refresh(refund)
             refund.model_dump()
+            [possible.id for possible in flow.enabled_events()]
 
     yield make, {"SQLModel": version("sqlmodel"), "python-statemachine": version("python-statemachine")}
     engine.dispose()
