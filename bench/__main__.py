@@ -28,12 +28,13 @@ def main() -> None:
     if not PEERS_PYTHON.exists():
         print("Without Django and DBOS: `make bench` installs them.", file=sys.stderr)
     kinds = [given.only] if given.only else list(NAMES)
-    sections, versions = measured(kinds, given.folder, FULL if given.full else QUICK)
+    size = FULL if given.full else QUICK
+    sections, versions = measured(kinds, given.folder, size)
     if given.full:
-        grown = {NAMES[kind]: growth.measure(kind, growth.SIZES, FULL.rounds // 3, given.folder) for kind in kinds}
+        grown = {NAMES[kind]: growth.measure(kind, growth.SIZES, size.rounds // 3, given.folder) for kind in kinds}
         sections.append(growth.section(grown))
     command = " ".join(["make bench", *(["ARGS=--full"] if given.full else [])])
-    written = page(sections, command, versions)
+    written = page(sections, command, f"{size.rounds} rounds of {size.moves} moves", versions)
     print(written)
     if given.markdown:
         given.markdown.write_text(written, encoding="utf-8")

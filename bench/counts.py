@@ -3,13 +3,14 @@
 These figures do not depend on the machine: tests hold them to their bounds.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.by_hand import Hand, PostgresHandAtOnce, open_hand
+from bench.by_hand import Hand, PostgresHand, PostgresHandAtOnce, open_hand
 from bench.counting import Count, count_on, counted_pools
 from bench.proxy import RoundTrips, counting
 from bench.recorded import Place
@@ -58,25 +59,9 @@ def count(url: str, events: Sequence[str] = tuple(EVENTS), refunds: int = 1_000)
 
 
 def _costs(scene: Scene, event: str) -> Costs:
-    url, recording = scene.url, scene.recordings[event]
-    hand = open_hand(url)
-
-    def dealt(arm: str) -> Sequence[Place]:
-        return scene.places[arm][event]
-
-    with Refunds.connect(url) as refunds:
-        facade_log = _log_bytes(hand, url, lambda place: move(refunds, event, place), dealt("refundflow"))
-        hand_log = _log_bytes(hand, url, lambda place: hand.one(recording, place), dealt("by hand"))
-    hand.close()
-    trips: list[int | None] = [None] * 3
-    if not url.startswith("sqlite:"):
-        with counting(url) as (through, count), Refunds.connect(through) as refunds:
-            trips[0] = _trips(count, lambda place: move(refunds, event, place), dealt("trips"))
-        for index, kind in ((1, open_hand), (2, PostgresHandAtOnce)):
-            with counting(url) as (through, count), _closing(kind(through)) as other:
-                arm = "trips by hand" if index == 1 else "trips at once"
-                trips[index] = _trips(count, lambda place: other.one(recording, place), dealt(arm))
+    facade_log, hand_log = _logs(scene, event)
     facade, by_hand = _statements(scene, event)
+    trips: Sequence[int | None] = [None] * 3 if scene.url.startswith("sqlite:") else _trips(scene, event)
     return Costs(
         facade=Cost(commits=facade.commits, statements=facade.statements, log_bytes=facade_log, trips=trips[0]),
         hand=Cost(commits=by_hand.commits, statements=by_hand.statements, log_bytes=hand_log, trips=trips[1]),
@@ -84,10 +69,14 @@ def _costs(scene: Scene, event: str) -> Costs:
     )
 
 
-@contextmanager
-def _closing(hand: Hand) -> Iterator[Hand]:
-    yield hand
-    hand.close()
+def _logs(scene: Scene, event: str) -> tuple[float, float]:
+    """Return the bytes of log of one move through the facade and by hand."""
+    with closing(open_hand(scene.url)) as hand, Refunds.connect(scene.url) as refunds:
+        places, by_hand = scene.places["refundflow"][event], scene.places["by hand"][event]
+        return (
+            _log_bytes(hand, scene.url, lambda place: move(refunds, event, place), places),
+            _log_bytes(hand, scene.url, lambda place: hand.one(scene.recordings[event], place), by_hand),
+        )
 
 
 def _log_bytes(hand: Hand, url: str, make: Make, places: Sequence[Place]) -> float:
@@ -104,7 +93,19 @@ def _log_bytes(hand: Hand, url: str, make: Make, places: Sequence[Place]) -> flo
     return float(run("SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", (begun,)).fetchone()[0]) / len(places)
 
 
-def _trips(trips: RoundTrips, make: Make, places: Sequence[Place]) -> int:
+def _trips(scene: Scene, event: str) -> tuple[int, int, int]:
+    """Count the round trips of one move through the facade, by hand, and by hand in one statement."""
+    with counting(scene.url) as (through, trips), Refunds.connect(through) as refunds:
+        facade = _least(trips, lambda place: move(refunds, event, place), scene.places["trips"][event])
+    by_hand = []
+    for arm, kind in (("trips by hand", PostgresHand), ("trips at once", PostgresHandAtOnce)):
+        with counting(scene.url) as (through, trips), closing(kind(through)) as hand:
+            make = partial(hand.one, scene.recordings[event])
+            by_hand.append(_least(trips, make, scene.places[arm][event]))
+    return facade, by_hand[0], by_hand[1]
+
+
+def _least(trips: RoundTrips, make: Make, places: Sequence[Place]) -> int:
     found = []
     for place in places[: WARM_UP + TRIPS]:
         before = trips.count
@@ -121,10 +122,9 @@ def _statements(scene: Scene, event: str) -> tuple[Count, Count]:
         facade.statements = facade.commits = 0
         move(refunds, event, scene.places["statements"][event][0])
         told = Count(statements=facade.statements, commits=facade.commits)
-    hand = open_hand(scene.url)
-    count_on(hand.connection, by_hand)
-    hand.one(scene.recordings[event], scene.places["statements by hand"][event][0])
-    hand.close()
+    with closing(open_hand(scene.url)) as hand:
+        count_on(hand.connection, by_hand)
+        hand.one(scene.recordings[event], scene.places["statements by hand"][event][0])
     return told, by_hand
 
 

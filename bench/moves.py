@@ -68,10 +68,12 @@ def _postgres_run(url: str, size: Size) -> Run:
     scene = build("PostgreSQL", url, size.wanted, (OURS, STEPS, AT_ONCE))
     urls = {}
     with psycopg.connect(url, autocommit=True) as connection:
+        server = connection.info.parameter_status("server_version") or "unknown"
         for number, name in enumerate(PEERS):
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(f"peer{number}")))
             urls[name] = f"{url.rpartition('/')[0]}/peer{number}"
-    return _run(scene, {OURS: "", STEPS: "steps", AT_ONCE: "at once"}, urls, size)
+    run = _run(scene, {OURS: "", STEPS: "steps", AT_ONCE: "at once"}, urls, size)
+    return run._replace(versions={"PostgreSQL": server, **run.versions})
 
 
 def _run(scene: Scene, styles: Mapping[str, str], urls: Mapping[str, str], size: Size) -> Run:
@@ -190,4 +192,5 @@ _ABOUT_OTHERS = """\
 The move `request_evidence`, durable in the same way, as near as each allows; what each leaves out stands at the head of
 its program: [SQLModel + python-statemachine](../bench/arms/orm.py), [django-fsm-2](../bench/arms/django_fsm.py),
 [DBOS](../bench/arms/durable.py). None of them knows roles, a policy, a ledger or hashes, and their rows are smaller;
-each has as many refunds in a database of its own. DBOS writes its own records in further commits."""
+each has as many refunds in a database of its own, and settings that its library sets but for those that make it as
+durable. DBOS writes its own records in further commits."""

@@ -23,9 +23,9 @@ class Section:
     names: int = 2  # columns that are no figures
 
 
-def page(sections: Sequence[Section], command: str, versions: Mapping[str, str]) -> str:
+def page(sections: Sequence[Section], command: str, size: str, versions: Mapping[str, str]) -> str:
     """Write the whole page."""
-    parts = [f"# Benchmark\n\nWritten by `{command}`.\n\n{_INTRO}"]
+    parts = [f"# Benchmark\n\nWritten by `{command}`: {size}.\n\n{_INTRO}"]
     parts += [f"## {section.title}\n\n{section.about}\n\n{table(section)}" for section in sections]
     parts.append(f"## Measured on\n\n{machine(versions)}")
     return "\n\n".join(parts) + "\n"

@@ -19,5 +19,5 @@ def test_the_hand_writes_the_same_rows_and_the_database_verifies(database_url: s
 
     assert all({OURS, STEPS} <= set(run.moves[event].times) for run in found for event in (*EVENTS, LAPSE))
     assert [found[0].scene.recordings[event].rows for event in EVENTS] == [2, 3, 5, 3]
-    written = page(sections(found), "a test", {})
+    written = page(sections(found), "a test", "2 rounds", {})
     assert all(f"| {run.scene.name} | `{event}` |" in written for run in found for event in EVENTS)
