@@ -47,55 +47,65 @@ class Run(NamedTuple):
     versions: Mapping[str, str]
 
 
-def runs(kind: str, url: str, size: Size) -> Iterator[Run]:
-    """Measure on a new database; on SQLite flushed at every commit, and then on a copy that is not."""
+def runs(kind: str, url: str, size: Size, others: Sequence[str] = tuple(PEERS)) -> Iterator[Run]:
+    """Measure on a new database; on SQLite flushed at every commit, and then on a copy that is not.
+
+    `others` are those of `PEERS` that take part, each in a new database beside; what is not installed does not.
+    """
+    present = [name for name in others if Path(_python(name)).exists()]
     if kind == "sqlite":
-        yield from _sqlite_runs(url, size)
+        yield from _sqlite_runs(url, size, present)
     else:
-        yield _postgres_run(url, size)
+        yield _postgres_run(url, size, present)
 
 
-def _sqlite_runs(url: str, size: Size) -> Iterator[Run]:
+def _python(name: str) -> str:
+    apart, _ = PEERS[name]
+    return str(PEERS_PYTHON) if apart else sys.executable
+
+
+def _sqlite_runs(url: str, size: Size, others: Sequence[str]) -> Iterator[Run]:
     full = build("SQLite FULL", url, size.wanted, (OURS, STEPS))
     normal = copy_of(full, "SQLite NORMAL", "normal")
     folder = Path(url.removeprefix("sqlite:///")).parent
     for scene in (full, normal):
-        urls = {name: f"sqlite:///{folder / f'{scene.synchronous}-{n}.db'}" for n, name in enumerate(PEERS)}
+        urls = {name: f"sqlite:///{folder / f'{scene.synchronous}-{n}.db'}" for n, name in enumerate(others)}
         yield _run(scene, {OURS: "", STEPS: "steps"}, urls, size)
 
 
-def _postgres_run(url: str, size: Size) -> Run:
+def _postgres_run(url: str, size: Size, others: Sequence[str]) -> Run:
     scene = build("PostgreSQL", url, size.wanted, (OURS, STEPS, AT_ONCE))
-    urls = {}
+    server, _, database = url.rpartition("/")
+    names = {name: f"{database}_{number}" for number, name in enumerate(others)}
     with psycopg.connect(url, autocommit=True) as connection:
-        server = connection.info.parameter_status("server_version") or "unknown"
-        for number, name in enumerate(PEERS):
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(f"peer{number}")))
-            urls[name] = f"{url.rpartition('/')[0]}/peer{number}"
-    run = _run(scene, {OURS: "", STEPS: "steps", AT_ONCE: "at once"}, urls, size)
-    return run._replace(versions={"PostgreSQL": server, **run.versions})
+        version = connection.info.parameter_status("server_version") or "unknown"
+        for beside in names.values():
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(beside)))
+        urls = {name: f"{server}/{beside}" for name, beside in names.items()}
+        run = _run(scene, {OURS: "", STEPS: "steps", AT_ONCE: "at once"}, urls, size)
+        for beside in names.values():
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(beside)))
+    return run._replace(versions={"PostgreSQL": version, **run.versions})
 
 
 def _run(scene: Scene, styles: Mapping[str, str], urls: Mapping[str, str], size: Size) -> Run:
     programs: dict[str, tuple[str, str, Mapping[str, Any]]] = {}
-    plan = {"url": scene.url, "synchronous": scene.synchronous, "recordings": scene.recordings}
+    shared = {"synchronous": scene.synchronous}
     for name, style in styles.items():
         module = "bench.arms.hand" if style else "bench.arms.facade"
-        programs[name] = (sys.executable, module, plan | {"style": style, "places": scene.places[name]})
+        plan = {"url": scene.url, "style": style, "recordings": scene.recordings, "places": scene.places[name]}
+        programs[name] = (sys.executable, module, shared | plan)
     numbers = random.Random(7).sample(range(1, size.refunds + 1), size.wanted.moves)
-    for name, (apart, module) in PEERS.items():
-        python = str(PEERS_PYTHON) if apart else sys.executable
-        if Path(python).exists():
-            theirs = {"refunds": size.refunds, "numbers": numbers, "url": urls[name]}
-            programs[name] = (python, module, plan | theirs | {"recordings": None})
+    for name, url in urls.items():
+        _, module = PEERS[name]
+        theirs = {"url": url, "refunds": size.refunds, "numbers": numbers}
+        programs[name] = (_python(name), module, shared | theirs)
     with Running(programs) as running:
         ours = {name: running.arms[name] for name in styles}
+        taking_part = {event: running.arms if event == COMPARED else ours for event in EVENTS}
         found = {
-            event: measure(
-                running.arms if event == COMPARED else ours, event, rounds=size.rounds, moves=size.moves
-            )
-            for event in EVENTS
-        }  # fmt: skip
+            event: measure(arms, event, rounds=size.rounds, moves=size.moves) for event, arms in taking_part.items()
+        }
         found[LAPSE] = measure(ours, LAPSE, rounds=size.rounds, moves=1)
     _verify(scene)
     return Run(scene, found, running.peaks, running.versions)
