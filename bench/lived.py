@@ -90,13 +90,12 @@ def copy(url: str, models: Sequence[Lived], count: int, *, prefix: str, **column
             for table in _TABLES:
                 rows = (row | columns if table == "refunds" else row for new in written for row in new[table])
                 _insert(connection, table, rows)
-        if isinstance(connection, psycopg.Connection):
             connection.commit()
+        if isinstance(connection, psycopg.Connection):
             connection.autocommit = True
             connection.execute("VACUUM ANALYZE")
             connection.execute("CHECKPOINT")
         else:
-            connection.commit()
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
@@ -119,5 +118,7 @@ def _insert(connection: Any, table: str, rows: Iterator[Row]) -> None:
 
 def _opened(url: str) -> Any:
     if url.startswith("sqlite:"):
-        return closing(sqlite3.connect(url.removeprefix("sqlite:///")))
+        connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+        connection.execute("PRAGMA synchronous = OFF")
+        return closing(connection)
     return psycopg.connect(url)
