@@ -13,7 +13,7 @@ from bench.rounds import Times
 from bench.scene import fresh
 from tests.support.postgres import PostgresServer
 
-QUICK, FULL = Size(refunds=10_000, rounds=10, moves=10), Size(refunds=100_000, rounds=30, moves=20)
+QUICK, FULL = Size(refunds=10_000, rounds=10, moves=10), Size(refunds=100_000, rounds=30, moves=20, sizes=growth.SIZES)
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
@@ -30,9 +30,6 @@ def main() -> None:
     kinds = [given.only] if given.only else list(NAMES)
     size = FULL if given.full else QUICK
     sections, versions = measured(kinds, given.folder, size)
-    if given.full:
-        grown = {NAMES[kind]: growth.measure(kind, growth.SIZES, size.rounds // 3, given.folder) for kind in kinds}
-        sections.append(growth.section(grown))
     command = " ".join(["make bench", *(["ARGS=--full"] if given.full else [])])
     written = page(sections, command, f"{size.rounds} rounds of {size.moves} moves", versions)
     print(written)
@@ -44,7 +41,7 @@ def measured(kinds: Iterable[str], folder: Path | None, size: Size) -> tuple[lis
     """Measure everything on the kinds of database; return the tables, and what took part in which version."""
     runs: list[Run] = []
     reads: dict[str, Mapping[str, Times]] = {}
-    together, costs = {}, {}
+    together, costs, grown = {}, {}, {}
     decided: Mapping[str, Times] = {}
     for kind in kinds:
         name = NAMES[kind]
@@ -59,10 +56,13 @@ def measured(kinds: Iterable[str], folder: Path | None, size: Size) -> tuple[lis
             together[name] = processes.measure(url, refunds=size.refunds, rounds=size.rounds // 2, moves=size.moves * 2)
         _say(f"{name}: counting")
         costs[name] = _counted(kind, folder)
+        if size.sizes:
+            _say(f"{name}: growth")
+            grown[name] = growth.measure(kind, size.sizes, size.rounds // 3, folder)
     sections = [
-        goals.section(runs, costs, decided, reads, together),
+        goals.section(runs, costs, decided, reads, together, grown),
         *moves.sections(runs), counts.section(costs), deciding.section(decided), reading.section(reads),
-        processes.section(together),
+        processes.section(together), *([growth.section(grown)] if grown else []),
     ]  # fmt: skip
     return sections, {name: number for run in runs for name, number in run.versions.items()}
 

@@ -27,9 +27,8 @@ from tests.support.postgres import PostgresServer
 
 SIZES = (10_000, 100_000, 1_000_000)
 EVENT, AUDITOR = "approve", "auditor:wu"
-CALLS = {  # of one round; a claim is a commit of many
-    "a move": 10, "show": 10, "explain": 10, f"{BATCH} due found and fired": 1, "queue": 1,
-}  # fmt: skip
+DUE = f"{BATCH} due found and fired"
+CALLS = {"a move": 10, "show": 10, "explain": 10, DUE: 1, "queue": 1}  # of one round
 SINGLE = ("a move", "show", "explain")  # figures of one refund
 
 
@@ -39,6 +38,11 @@ class Grown:
 
     times: Mapping[str, Mapping[int, Times]]
     exports: Mapping[int, float]
+
+    def ratio(self, figure: str) -> float:
+        """Return how many times longer a figure takes on the largest database than on the smallest."""
+        times = list(self.times[figure].values())
+        return times[-1].ratio(times[0])
 
 
 def main() -> None:
@@ -89,7 +93,7 @@ def _ways(refunds: Refunds, scene: Scene) -> dict[str, partial[object]]:
         "a move": partial(lambda: move(refunds, EVENT, next(to_move))),
         "show": partial(lambda: refunds.get(next(to_read).refund, actor=AGENT)),
         "explain": partial(lambda: refunds.explain(next(to_read).refund, actor=AGENT)),
-        f"{BATCH} due found and fired": partial(_fire, refunds),
+        DUE: partial(_fire, refunds),
         "queue": partial(refunds.queue, actor=AGENT),  # when nothing that is due is left
     }
 
@@ -118,8 +122,7 @@ def section(measured: Mapping[str, Grown]) -> Section:
     rows = []
     for database, grown in measured.items():
         for figure, times in grown.times.items():
-            sizes = list(times)
-            ratio = times[sizes[-1]].ratio(times[sizes[0]])
+            ratio = grown.ratio(figure)
             shown = [f"{taken.median():.2f} ({taken.p90():.2f})" for taken in times.values()]
             rows.append((database, f"{figure}, ms", *shown, f"**{ratio:.2f}**" if figure in SINGLE else f"{ratio:.2f}"))
         moves = [1000 / taken.median() for taken in grown.times["a move"].values()]

@@ -31,6 +31,7 @@ class Size(NamedTuple):
     refunds: int
     rounds: int
     moves: int  # of each arm in a round
+    sizes: Sequence[int] = ()  # of databases that are compared for growth
 
     @property
     def wanted(self) -> Wanted:
