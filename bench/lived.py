@@ -91,6 +91,11 @@ def copy(url: str, models: Sequence[Lived], count: int, *, prefix: str, **column
                 rows = (row | columns if table == "refunds" else row for new in written for row in new[table])
                 _insert(connection, table, rows)
             connection.commit()
+
+
+def settle(url: str) -> None:
+    """Bring a database that was filled into the state of one that has long been so."""
+    with _opened(url) as connection:
         if isinstance(connection, psycopg.Connection):
             connection.autocommit = True
             connection.execute("VACUUM ANALYZE")

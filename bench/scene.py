@@ -81,14 +81,18 @@ class Wanted(NamedTuple):
 
 
 def build(name: str, url: str, wanted: Wanted, arms: Sequence[str]) -> Scene:
-    """Fill a new database and deal its refunds to the arms, all over the database."""
+    """Fill a new database and deal its refunds to the arms, all over the database; the first arm finds what is due."""
     models, late = _lives(url)
     lived.copy(url, models, wanted.refunds, prefix="N")
     recordings = _recordings(url)
-    due = wanted.batches * BATCH
-    lived.copy(url, [late], due, prefix="D")
-    lived.copy(url, [late], due * (len(arms) - 1), prefix="F", next_due_at=_FAR)
     places, rest = _dealt(wanted, arms)
+    for number, arm in enumerate(arms):
+        # One arm finds what is due; of the others' only they know that it is, so that nobody takes it from them.
+        columns = {"next_due_at": _FAR} if number else {}
+        prefix, due = f"D{number}x", wanted.batches * BATCH
+        lived.copy(url, [late], due, prefix=prefix, **columns)
+        places[arm][LAPSE] = [lived.place(prefix, n) for n in range(due)]
+    lived.settle(url)
     return Scene(
         name=name, url=url, synchronous="full", refunds=wanted.refunds, recordings=recordings, places=places, rest=rest
     )
@@ -103,13 +107,12 @@ def copy_of(scene: Scene, name: str, synchronous: str) -> Scene:
 
 
 def _dealt(wanted: Wanted, arms: Sequence[str]) -> tuple[dict[str, dict[str, list[Place]]], list[Place]]:
-    """Deal refunds, and tell some that are left; the first arm lapses what is due, others what only they know is."""
-    shuffled = random.Random(7)
+    """Deal refunds by lot, for each event those in its state; tell some under review that are left."""
+    lot = random.Random(7)
+    left = {state: list(range(index, wanted.refunds, len(STATES))) for index, state in enumerate(STATES)}
+    for numbers in left.values():
+        lot.shuffle(numbers)
     hands: dict[str, dict[str, list[Place]]] = {arm: {} for arm in arms}
-    left = {}
-    for index, state in enumerate(STATES):
-        left[state] = list(range(index, wanted.refunds, len(STATES)))
-        shuffled.shuffle(left[state])
     for arm in arms:
         for event in wanted.events:
             state = EVENTS[event]
@@ -117,12 +120,6 @@ def _dealt(wanted: Wanted, arms: Sequence[str]) -> tuple[dict[str, dict[str, lis
             if len(taken) < wanted.moves:
                 raise ValueError(f"{wanted.refunds} refunds are too few for so many moves")
             hands[arm][event] = [lived.place("N", number) for number in taken]
-    due = wanted.batches * BATCH
-    for number, arm in enumerate(arms):
-        first = (number - 1) * due
-        hands[arm][LAPSE] = [lived.place("F", n) for n in range(first, first + due)] if number else [
-            lived.place("D", n) for n in range(due)
-        ]  # fmt: skip
     return hands, [lived.place("N", number) for number in left[STATES[-1]][:REST]]
 
 
