@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.by_hand import Hand, PostgresHand, PostgresHandAtOnce, open_hand
 from bench.counting import Count, count_on, counted_pools
@@ -23,13 +23,21 @@ TRIPS = 3  # moves whose round trips are counted: the least counts, a slow machi
 WARM_UP = 6  # after so many repetitions a statement is prepared
 _OTHERS = ("trips", "trips by hand", "trips at once", "statements", "statements by hand")
 Make = Callable[[Place], Any]  # one move
+_LOG_HEADER, _FRAME_HEADER = 32, 24  # bytes, of the write-ahead log of SQLite
+
+
+class Logged(NamedTuple):
+    """What one move leaves in the write-ahead log."""
+
+    size: float  # bytes
+    commits: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
     """What one move costs in one way; no round trips where there is no server."""
 
-    commits: int
+    commits: float
     statements: int
     log_bytes: float
     trips: int | None = None
@@ -63,34 +71,45 @@ def _costs(scene: Scene, event: str) -> Costs:
     facade, by_hand = _statements(scene, event)
     trips: Sequence[int | None] = [None] * 3 if scene.url.startswith("sqlite:") else _trips(scene, event)
     return Costs(
-        facade=Cost(commits=facade.commits, statements=facade.statements, log_bytes=facade_log, trips=trips[0]),
-        hand=Cost(commits=by_hand.commits, statements=by_hand.statements, log_bytes=hand_log, trips=trips[1]),
+        facade=Cost(commits=facade_log.commits, log_bytes=facade_log.size, statements=facade, trips=trips[0]),
+        hand=Cost(commits=hand_log.commits, log_bytes=hand_log.size, statements=by_hand, trips=trips[1]),
         trips_at_once=trips[2],
     )
 
 
-def _logs(scene: Scene, event: str) -> tuple[float, float]:
-    """Return the bytes of log of one move through the facade and by hand."""
+def _logs(scene: Scene, event: str) -> tuple[Logged, Logged]:
+    """Return what one move through the facade and by hand leaves in the log."""
+    logged = _sqlite_logged if scene.url.startswith("sqlite:") else _postgres_logged
     with closing(open_hand(scene.url)) as hand, Refunds.connect(scene.url) as refunds:
         places, by_hand = scene.places["refundflow"][event], scene.places["by hand"][event]
         return (
-            _log_bytes(hand, scene.url, lambda place: move(refunds, event, place), places),
-            _log_bytes(hand, scene.url, lambda place: hand.one(scene.recordings[event], place), by_hand),
+            logged(hand, lambda place: move(refunds, event, place), places),
+            logged(hand, lambda place: hand.one(scene.recordings[event], place), by_hand),
         )
 
 
-def _log_bytes(hand: Hand, url: str, make: Make, places: Sequence[Place]) -> float:
-    """Return the bytes of write-ahead log of one move."""
-    run = hand.connection.execute
-    if url.startswith("sqlite:"):
-        run("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        for place in places:
-            make(place)
-        return Path(f"{url.removeprefix('sqlite:///')}-wal").stat().st_size / len(places)
-    begun = run("SELECT pg_current_wal_insert_lsn()").fetchone()[0]
+def _sqlite_logged(hand: Hand, make: Make, places: Sequence[Place]) -> Logged:
+    """Read the frames of the write-ahead log: those that end a transaction tell the size of the database."""
+    hand.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     for place in places:
         make(place)
-    return float(run("SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", (begun,)).fetchone()[0]) / len(places)
+    _, _, path = hand.connection.execute("PRAGMA database_list").fetchone()
+    log = Path(f"{path}-wal").read_bytes()
+    page = int.from_bytes(log[8:12], "big")
+    frames = range(_LOG_HEADER, len(log), _FRAME_HEADER + page)
+    commits = sum(log[frame + 4 : frame + 8] != bytes(4) for frame in frames)
+    return Logged(size=len(log) / len(places), commits=commits / len(places))
+
+
+def _postgres_logged(hand: Hand, make: Make, places: Sequence[Place]) -> Logged:
+    """Ask how far the log and the numbers of writing transactions have come."""
+    asked = "SELECT pg_current_wal_insert_lsn() - '0/0', pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+    before = hand.connection.execute(asked).fetchone()
+    for place in places:
+        make(place)
+    after = hand.connection.execute(asked).fetchone()
+    size, commits = (float(late - early) / len(places) for late, early in zip(after, before, strict=True))
+    return Logged(size=size, commits=commits)
 
 
 def _trips(scene: Scene, event: str) -> tuple[int, int, int]:
@@ -114,18 +133,18 @@ def _least(trips: RoundTrips, make: Make, places: Sequence[Place]) -> int:
     return min(found[WARM_UP:])
 
 
-def _statements(scene: Scene, event: str) -> tuple[Count, Count]:
+def _statements(scene: Scene, event: str) -> tuple[int, int]:
     """Count the statements of one move through the facade and by hand, BEGIN and COMMIT included."""
     facade, by_hand = Count(), Count()
     with counted_pools(facade), Refunds.connect(scene.url) as refunds:
         refunds.engine.read(lambda tx: tx.count_entries())  # opens the connection, settings and all
-        facade.statements = facade.commits = 0
+        before = facade.statements
         move(refunds, event, scene.places["statements"][event][0])
-        told = Count(statements=facade.statements, commits=facade.commits)
+        counted = facade.statements - before
     with closing(open_hand(scene.url)) as hand:
         count_on(hand.connection, by_hand)
         hand.one(scene.recordings[event], scene.places["statements by hand"][event][0])
-    return told, by_hand
+    return counted, by_hand.statements
 
 
 def section(counted: Mapping[str, Mapping[str, Costs]]) -> Section:
@@ -136,7 +155,7 @@ def section(counted: Mapping[str, Mapping[str, Costs]]) -> Section:
             facade, hand = cost.facade, cost.hand
             trips = f"{facade.trips} / {hand.trips} / {cost.trips_at_once}" if facade.trips else ""
             rows.append((
-                database, f"`{event}`", f"{facade.commits} / {hand.commits}",
+                database, f"`{event}`", f"{facade.commits:g} / {hand.commits:g}",
                 f"{facade.statements} / {hand.statements}", trips,
                 f"{facade.log_bytes:,.0f} / {hand.log_bytes:,.0f}", f"**{cost.log_ratio:.2f}**",
             ))  # fmt: skip
@@ -147,6 +166,6 @@ def section(counted: Mapping[str, Mapping[str, Costs]]) -> Section:
 
 
 _ABOUT = f"""\
-refundflow / by hand, on any machine the same; for round trips the one statement by hand comes third. Statements include
-BEGIN and COMMIT. Log bytes are those of the write-ahead log per move, of {MOVES} moves (SQLite: whole pages; PostgreSQL
-with `full_page_writes` off, so that nobody pays for a page that another has touched first)."""
+refundflow / by hand, on any machine the same; for round trips the one statement by hand comes third. Commits are those
+that the write-ahead log holds, statements include BEGIN and COMMIT. Log bytes are per move, of {MOVES} moves (SQLite:
+whole pages; PostgreSQL with `full_page_writes` off, so that nobody pays for a page that another has touched first)."""

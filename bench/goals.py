@@ -80,7 +80,7 @@ def _of_processes(database: str, found: Compared) -> Iterator[Row]:
 
 def _of_counts(database: str, counted: Mapping[str, Costs]) -> Iterator[Row]:
     commits = max(cost.facade.commits for cost in counted.values())
-    yield f"{database}: commits of a move", "1", str(commits)
+    yield f"{database}: commits of a move", "1", f"{commits:g}"
     trips = [cost.facade.trips for cost in counted.values() if cost.facade.trips is not None]
     if trips:
         yield f"{database}: round trips of a move", "≤ 3", _whole(trips)

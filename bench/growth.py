@@ -29,6 +29,7 @@ SIZES = (10_000, 100_000, 1_000_000)
 EVENT, AUDITOR = "approve", "auditor:wu"
 DUE = f"{BATCH} due found and fired"
 CALLS = {"a move": 10, "show": 10, "explain": 10, DUE: 1, "queue": 1}  # of one round
+ROUNDS = {"queue": 2}  # at most
 SINGLE = ("a move", "show", "explain")  # figures of one refund
 
 
@@ -67,7 +68,11 @@ def measure(kind: str, sizes: Sequence[int], rounds: int, folder: Path | None) -
         opened = {size: stack.enter_context(Refunds.connect(scene.url)) for size, scene in scenes.items()}
         ways = {size: _ways(opened[size], scenes[size]) for size in sizes}
         times = {
-            figure: turns({size: ways[size][figure] for size in sizes}, rounds=rounds, calls=calls)
+            figure: turns(
+                {size: ways[size][figure] for size in sizes},
+                rounds=min(rounds, ROUNDS.get(figure, rounds)),
+                calls=calls,
+            )
             for figure, calls in CALLS.items()
         }
         exports = {size: _export(opened[size], Path(room) / "entries.jsonl") for size in sizes}
