@@ -41,7 +41,7 @@ format: $(VENV)/.dev ## Put imports and layout in order.
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-bench: $(VENV)/.dev ## Measure one move against the same rows written by hand.
+bench: $(VENV)/.dev $(VENV)/.peers ## Measure a move against the same rows by hand and against others (ARGS=--full).
 	@$(BIN)/python -m bench $(ARGS)
 
 docs: $(VENV)/.dev ## Write the generated pages of docs/ anew.
@@ -61,6 +61,14 @@ $(BIN)/python:
 $(VENV)/.core: $(NEEDS) | $(BIN)/python
 	@echo "Installing refundflow into $(VENV) ..." >&2
 	@$(INSTALL) --editable .
+	@touch $@
+
+# What the benchmark compares with, apart from everything else.
+$(VENV)/.peers: bench/peers.txt | $(BIN)/python
+	@echo "Installing what is compared with into $(VENV)/peers ..." >&2
+	@$(PYTHON) -m venv --without-pip $(VENV)/peers
+	@$(PYTHON) -m pip --python $(VENV)/peers/bin/python install --quiet --quiet --disable-pip-version-check \
+	--no-deps --requirement bench/peers.txt
 	@touch $@
 
 $(VENV)/.dev: $(NEEDS) | $(BIN)/python

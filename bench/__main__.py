@@ -1,54 +1,82 @@
-"""Run the benchmark: `python -m bench`, or `make bench`."""
+"""Run the benchmark: `make bench`, `make bench ARGS=--full`."""
 
 import argparse
 import sys
-import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from bench.by_hand import PostgresHand
-from bench.measure import Result, measure
-from bench.report import page
-from bench.scene import postgres_url, sqlite_url
+from bench import counts, deciding, goals, growth, moves, processes, reading
+from bench.counts import Costs, count
+from bench.moves import PEERS_PYTHON, Run, Size
+from bench.report import Section, page
+from bench.rounds import Times
+from bench.scene import fresh
+from tests.support.postgres import PostgresServer
 
-QUICK = 150  # pairs per move: under two minutes on two cores
+QUICK, FULL = Size(refunds=10_000, rounds=10, moves=10), Size(refunds=100_000, rounds=30, moves=20, sizes=growth.SIZES)
+NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
 def main() -> None:
     """Measure, print the page, write it where asked."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--pairs", type=int, default=QUICK, help="repetitions per move and way (default %(default)s)")
-    parser.add_argument("--only", choices=("sqlite", "postgresql"), help="one database alone")
-    parser.add_argument("--folder", type=Path, help="where the SQLite file lies while it is measured")
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--full", action="store_true", help="100,000 refunds, growth up to a million (an hour)")
+    parser.add_argument("--only", choices=tuple(NAMES), help="one database alone")
+    parser.add_argument("--folder", type=Path, help="where the SQLite files lie while they are measured")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the page to a file too")
     given = parser.parse_args()
-    if given.pairs < 2:
-        parser.error("at least 2 pairs are needed")
-    results, postgres = _measured(given.pairs, given.only, given.folder)
-    written = page(results, given.pairs, postgres)
+    if not PEERS_PYTHON.exists():
+        print("Without Django and DBOS: `make bench` installs them.", file=sys.stderr)
+    kinds = [given.only] if given.only else list(NAMES)
+    size = FULL if given.full else QUICK
+    sections, versions = measured(kinds, given.folder, size)
+    command = " ".join(["make bench", *(["ARGS=--full"] if given.full else [])])
+    written = page(sections, command, f"{size.rounds} rounds of {size.moves} moves", versions)
     print(written)
     if given.markdown:
         given.markdown.write_text(written, encoding="utf-8")
 
 
-def _measured(pairs: int, only: str | None, folder: Path | None) -> tuple[list[Result], str | None]:
-    results: list[Result] = []
-    postgres = None
-    if only != "postgresql":
-        with tempfile.TemporaryDirectory(dir=folder) as room, sqlite_url(Path(room)) as url:
-            _say("SQLite")
-            results += measure("SQLite", url, pairs)
-    if only != "sqlite":
-        with postgres_url() as url:
-            _say("PostgreSQL")
-            results += measure("PostgreSQL", url, pairs)
-            hand = PostgresHand(url)
-            postgres = str(hand.run("SHOW server_version").fetchone()[0])
-            hand.close()
-    return results, postgres
+def measured(kinds: Iterable[str], folder: Path | None, size: Size) -> tuple[list[Section], Mapping[str, str]]:
+    """Measure everything on the kinds of database; return the tables, and what took part in which version."""
+    runs: list[Run] = []
+    reads: dict[str, Mapping[str, Times]] = {}
+    together, costs, grown = {}, {}, {}
+    decided: Mapping[str, Times] = {}
+    for kind in kinds:
+        name = NAMES[kind]
+        _say(f"{name}: one move")
+        with fresh(kind, folder) as url:
+            for run in moves.runs(kind, url, size):
+                runs.append(run)
+                reads[run.scene.name] = reading.measure(run.scene, rounds=size.rounds)
+                decided = decided or deciding.measure(run.scene)
+        _say(f"{name}: {processes.PROCESSES} processes")
+        with fresh(kind, folder) as url:
+            together[name] = processes.measure(url, refunds=size.refunds, rounds=size.rounds // 2, moves=size.moves * 2)
+        _say(f"{name}: counting")
+        costs[name] = _counted(kind, folder)
+        if size.sizes:
+            _say(f"{name}: growth")
+            grown[name] = growth.measure(kind, size.sizes, size.rounds // 3, folder)
+    sections = [
+        goals.section(runs, costs, decided, reads, together, grown),
+        *moves.sections(runs), counts.section(costs), deciding.section(decided), reading.section(reads),
+        processes.section(together), *([growth.section(grown)] if grown else []),
+    ]  # fmt: skip
+    return sections, {name: number for run in runs for name, number in run.versions.items()}
 
 
-def _say(database: str) -> None:
-    print(f"{database} ...", file=sys.stderr)
+def _counted(kind: str, folder: Path | None) -> Mapping[str, Costs]:
+    if kind == "postgresql":
+        with PostgresServer() as server:  # flushes nothing and writes no whole pages: what is counted stays the same
+            return count(server.url("postgres"))
+    with fresh(kind, folder) as url:
+        return count(url)
+
+
+def _say(begun: str) -> None:
+    print(f"{begun} ...", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

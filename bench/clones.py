@@ -1,6 +1,7 @@
 """Many refunds at once: one that was lived is copied row by row in SQL, with an order of its own each.
 
 The copies have no entries before the first that is written: they are to be found and to lapse, not to be verified.
+`bench.lived` copies whole histories, which verify.
 """
 
 from collections.abc import Mapping

@@ -14,15 +14,9 @@ from refundflow.store.pool import Pool
 
 @dataclass(kw_only=True)
 class Count:
-    """How many statements were run (BEGIN, COMMIT and settings too), and how many of them were commits."""
+    """How many statements were run, BEGIN, COMMIT and settings too."""
 
     statements: int = 0
-    commits: int = 0
-
-    def add(self, statement: str) -> None:
-        """Count one statement."""
-        self.statements += 1
-        self.commits += statement.strip().upper().startswith("COMMIT")
 
 
 @contextmanager
@@ -47,7 +41,7 @@ def count_on(connection: sqlite3.Connection | psycopg.Connection, count: Count) 
         def tell(statement: str) -> None:
             nonlocal told
             if statement != told:  # a statement that fires a trigger is told once more for it
-                count.add(statement)
+                count.statements += 1
             told = statement
 
         connection.set_trace_callback(tell)
@@ -55,7 +49,7 @@ def count_on(connection: sqlite3.Connection | psycopg.Connection, count: Count) 
 
     class Counting(psycopg.Cursor[Any]):
         def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-            count.add(str(query))
+            count.statements += 1
             return super().execute(query, params, **options)
 
     connection.cursor_factory = Counting

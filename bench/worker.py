@@ -14,9 +14,10 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from bench.by_hand import open_hand, recorded, write_by_hand
+from bench.by_hand import newest, open_hand, record
 from bench.clones import clone, clone_name
-from bench.scene import Place, postgres_url, sqlite_url
+from bench.recorded import Place
+from bench.scene import postgres_url, sqlite_url
 from refundflow.service import Refunds
 from refundflow.service.sweep import BATCH
 from refundflow.service.work import LET_IN
@@ -78,30 +79,30 @@ def finding(url: str, many: int) -> str:
 def sweeping(url: str, count: int) -> str:
     """Compare a sweep of due deadlines with the same rows written by hand, in batches of the same size, in turn."""
     hand = open_hand(url)
-    model = Place(order_id="W1", refund="W1-1-1", buyer="")
-    seq = hand.run("SELECT seq FROM refunds WHERE id = 'W1-1-1'").fetchone()[0]
+    model = Place("W1", "W1-1-1")
+    seq = newest(hand, model)
     clone(url, MODEL, 1, prefix="V", due=FUTURE)  # the worker leaves this one alone
     settle()
     shares: list[tuple[float, float, float, float]] = []
     with Refunds.connect(url) as refunds:
         refunds.work()
-        lapses = recorded(hand, model, seq)
+        lapses = record(hand, model, seq)
         clone(url, clone_name("V", 0), count, prefix="N", due=PAST)
         clone(url, clone_name("V", 0), count, prefix="H", due=FUTURE)
         for start in range(0, count, TURN):
             orders = [clone_name("H", number) for number in range(start, start + TURN)]
-            places = [Place(order_id=order, refund=f"{order}-1-1", buyer="") for order in orders]
+            places = [Place(order, f"{order}-1-1") for order in orders]
 
             def write() -> None:
                 for first in range(0, TURN, BATCH):
                     hand.begin()
                     for place in places[first : first + BATCH]:  # noqa: B023
-                        write_by_hand(hand, lapses, place)
-                    hand.run("COMMIT")
+                        hand.write(lapses, place)
+                    hand.commit()
 
             def fire() -> None:
                 done: Counter[str] = Counter()
-                while done["lapsed"] < TURN * lapses.lapses and refunds.fire(done):
+                while done["lapsed"] < TURN * len(lapses.bodies) and refunds.fire(done):
                     time.sleep(LET_IN)
 
             both = (fire, write) if start // TURN % 2 else (write, fire)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, cast
 
 from refundflow.errors import Misconfigured
 
@@ -13,6 +14,7 @@ POLICY = "REFUNDFLOW_POLICY"
 FAKE_CHANNEL = "REFUNDFLOW_FAKE_CHANNEL"
 SIGNING_KEY = "REFUNDFLOW_SIGNING_KEY"
 CHECKPOINTS = "REFUNDFLOW_CHECKPOINTS"
+SYNCHRONOUS = "REFUNDFLOW_SYNCHRONOUS"
 DEFAULT_URL = "sqlite:///refundflow.db"
 _DRIVERS = {
     "sqlite": "sqlite",
@@ -21,6 +23,7 @@ _DRIVERS = {
     "postgres": "postgresql",
     "postgresql+psycopg": "postgresql",
 }
+Synchronous = Literal["full", "normal"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +32,8 @@ class Config:
 
     `policy` is the file of the policy that refunds get when they are submitted (None: the packaged
     one), `fake_channel` the file in which the fake channel keeps what it knows, `signing_key` the file of the key
-    that signs checkpoints, `checkpoints` the folder or bucket in which they are published.
+    that signs checkpoints, `checkpoints` the folder or bucket in which they are published, `synchronous` whether an
+    SQLite file is flushed at every commit ("full") or only now and then ("normal").
     """
 
     database_url: str = DEFAULT_URL
@@ -38,13 +42,14 @@ class Config:
     fake_channel: Path | None = None
     signing_key: Path | None = None
     checkpoints: str | None = None
+    synchronous: Synchronous = "full"
 
 
 def read(environment: Mapping[str, str] | None = None, *, default_url: str = DEFAULT_URL) -> Config:
     """Read the settings from the environment; `default_url` stands where it names no database.
 
     Raises:
-        Misconfigured: the database URL names no database that refundflow runs on.
+        Misconfigured: the database URL names no database that refundflow runs on, or a setting has no such value.
     """
     given = os.environ if environment is None else environment
     return Config(
@@ -54,11 +59,18 @@ def read(environment: Mapping[str, str] | None = None, *, default_url: str = DEF
         fake_channel=_path(given.get(FAKE_CHANNEL)),
         signing_key=_path(given.get(SIGNING_KEY)),
         checkpoints=given.get(CHECKPOINTS) or None,
+        synchronous=_synchronous(given.get(SYNCHRONOUS) or "full"),
     )
 
 
 def _path(given: str | None) -> Path | None:
     return Path(given) if given else None
+
+
+def _synchronous(given: str) -> Synchronous:
+    if given not in ("full", "normal"):
+        raise Misconfigured(f"{SYNCHRONOUS}: {given!r} is neither full nor normal", field=SYNCHRONOUS)
+    return cast(Synchronous, given)
 
 
 def checked_url(url: str) -> str:

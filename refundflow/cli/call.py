@@ -85,6 +85,7 @@ class Call:
             policy=settings.policy,
             signing_key=settings.signing_key,
             checkpoints=settings.checkpoints,
+            synchronous=settings.synchronous,
         ) as refunds:
             self._open = refunds
             try:

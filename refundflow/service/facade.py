@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from refundflow import calendars, policies
-from refundflow.config import CHECKPOINTS, checked_url
+from refundflow.config import CHECKPOINTS, Synchronous, checked_url
 from refundflow.errors import BadInput, Busy, Misconfigured
 from refundflow.gateways import Gateway
 from refundflow.proof.folder import Folder
@@ -76,12 +76,15 @@ class Refunds(
         gateways: Mapping[str, Gateway] | None = None,
         signing_key: Path | None = None,
         checkpoints: str | None = None,
+        synchronous: Synchronous = "full",
     ) -> Self:
         """Open an initialised database.
 
         `policy` is pinned to refunds submitted from now on (default: the packaged one); `gateways`
         are the payment channels by name. `signing_key` is the file of the key that signs checkpoints, `checkpoints`
-        the folder or bucket (``s3://…``) in which they are published.
+        the folder or bucket (``s3://…``) in which they are published. With `synchronous` "normal" an SQLite file is
+        not flushed at every commit: what was acknowledged last may be missing after a power cut, never after a
+        killed process.
 
         Raises:
             NotInitialised, SchemaTooNew: see `Refunds.init`.
@@ -91,7 +94,7 @@ class Refunds(
         pinned = _policy(policy)
         with typed_conflicts():
             return cls(
-                Store.open(checked_url(url)),
+                Store.open(checked_url(url), synchronous=synchronous),
                 policy=pinned,
                 gateways=gateways,
                 signing_key=signing_key,

@@ -12,6 +12,7 @@ from sqlalchemy import URL
 
 from refundflow import migrations
 from refundflow.clock import utc_now
+from refundflow.config import Synchronous
 from refundflow.errors import BadInput, NotInitialised
 from refundflow.store.connections import Connection, Database, Session, database_of
 from refundflow.store.effects import Effects
@@ -84,15 +85,20 @@ class Store:
         return store._opened()
 
     @classmethod
-    def open(cls, url: str, *, wait_seconds: float = WAIT_SECONDS) -> Self:
+    def open(cls, url: str, *, wait_seconds: float = WAIT_SECONDS, synchronous: Synchronous = "full") -> Self:
         """Open a database that was made ready; writers wait so long for a lock, then there is a conflict.
+
+        With `synchronous` "normal" an SQLite file is not flushed at every commit; a server follows its own settings.
 
         Raises:
             NotInitialised: it was not, or its schema is older than this version.
             SchemaTooNew: the database was made by a newer version.
         """
         migrations.require_current(url)
-        return cls._connected(url, wait_seconds)._opened()
+        store = cls._connected(url, wait_seconds)
+        if store.dialect == "sqlite":
+            store._database.durable = synchronous == "full"
+        return store._opened()
 
     @classmethod
     def _connected(cls, url: str, wait_seconds: float = WAIT_SECONDS) -> Self:

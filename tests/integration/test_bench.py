@@ -2,15 +2,24 @@
 
 import pytest
 
-from bench.measure import MOVES, measure
+from bench.moves import OURS, STEPS, Size, runs, sections
+from bench.recorded import LAPSE
 from bench.report import page
+from bench.scene import EVENTS
+
+SMALL = Size(refunds=120, rounds=2, moves=2)
+ORM = "SQLModel + python-statemachine"  # the others have an environment of their own
 
 
 @pytest.mark.slow
 def test_the_hand_writes_the_same_rows_and_the_database_verifies(database_url: str) -> None:
-    """Both ways leave verified chains, each in one commit, and the page has a line per move."""
-    results = measure("here", database_url, 2)
+    """Moves and batches of both sides leave chains that verify, and the page has a line per database and move."""
+    kind = "sqlite" if database_url.startswith("sqlite:") else "postgresql"
 
-    assert [(result.move, result.rows) for result in results] == [("begin_review", 2), ("approve", 5), ("withdraw", 3)]
-    assert all(result.facade_count.commits == result.hand_count.commits == 1 for result in results)
-    assert all(f"| here | `{event}` |" in page(results, 2, None) for event in MOVES)
+    found = list(runs(kind, database_url, SMALL, [ORM]))
+
+    assert all({OURS, STEPS} <= set(run.moves[event].times) for run in found for event in (*EVENTS, LAPSE))
+    assert all(ORM in run.moves["request_evidence"].times for run in found)
+    assert [found[0].scene.recordings[event].rows for event in EVENTS] == [2, 3, 5, 3]
+    written = page(sections(found), "a test", "2 rounds", {})
+    assert all(f"| {run.scene.name} | `{event}` |" in written for run in found for event in EVENTS)

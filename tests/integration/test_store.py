@@ -84,6 +84,15 @@ def test_a_live_move_survives_a_power_cut(database_url: str, rehearsal: bool) ->
         assert tx.session.rows(asked[store.dialect])[0][0] == kept[store.dialect]
 
 
+def test_a_live_file_can_be_flushed_now_and_then_only(sqlite_url: str) -> None:
+    """Who asks for it gets synchronous NORMAL on a live SQLite file, for this connection of his alone."""
+    Store.create(sqlite_url, rehearsal=False).close()
+    with Store.open(sqlite_url, synchronous="normal") as store, store.read() as tx:
+        assert tx.session.rows(text("PRAGMA synchronous"))[0][0] == 1
+    with Store.open(sqlite_url) as store, store.read() as tx:
+        assert tx.session.rows(text("PRAGMA synchronous"))[0][0] == 2
+
+
 def test_a_database_without_schema_is_not_opened(database_url: str) -> None:
     """Opening an empty database says what to run."""
     with pytest.raises(errors.NotInitialised, match="refundflow init"):

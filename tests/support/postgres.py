@@ -23,6 +23,9 @@ import psycopg
 SUPERUSER = "postgres"
 _STARTING_SECONDS = 30.0
 _TRIES = 3
+_SETTINGS = {
+    "max_connections": "200", "shared_buffers": "64MB", "timezone": "UTC", "autovacuum_naptime": "1d",
+}  # fmt: skip
 
 _KEEPER = """
 exec 3<&0
@@ -142,16 +145,19 @@ class PostgresServer:
     """A running server on a loopback port; `url(database)` says how to reach one of its databases.
 
     `durable=False` leaves out fsync: what is committed survives the death of any process, not a power cut.
+    `settings` of the server come on top of those for tests.
     """
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, settings: Mapping[str, str] | None = None) -> None:
         self._room = _open_room()
         self._room.run(
             str(self._room.bin / "initdb"),
             *("--username", SUPERUSER, "--auth", "trust", "--encoding", "UTF8"),
             *("--no-locale", "--no-sync", "--no-instructions"),
         )
-        self._durable = durable
+        flushed = "on" if durable else "off"
+        given = {"fsync": flushed, "full_page_writes": flushed} | _SETTINGS | dict(settings or {})
+        self._settings = [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
         for _ in range(_TRIES):  # somebody may take the free port before the server does
             if self._start():
                 return
@@ -165,8 +171,7 @@ class PostgresServer:
         self._keeper = self._room.start(
             *("/bin/sh", "-c", _KEEPER, str(self._room.bin / "postgres")),
             *("-p", str(self.port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="),
-            *("-c", f"fsync={'on' if self._durable else 'off'}", "-c", "max_connections=200"),
-            *("-c", "shared_buffers=64MB", "-c", "timezone=UTC", "-c", "autovacuum_naptime=1d"),
+            *self._settings,
             stdin=subprocess.PIPE,
         )
         end = time.monotonic() + _STARTING_SECONDS

@@ -23,6 +23,14 @@ def test_paths_are_taken_from_the_environment() -> None:
     assert config.read({config.SIGNING_KEY: "", config.CHECKPOINTS: ""}) == config.read({})
 
 
+def test_every_commit_is_flushed_unless_a_setting_says_otherwise() -> None:
+    """An SQLite file is fully synchronous where nothing is set; a misspelt setting is refused."""
+    assert config.read({}).synchronous == "full"
+    assert config.read({config.SYNCHRONOUS: "normal"}).synchronous == "normal"
+    with pytest.raises(Misconfigured):
+        config.read({config.SYNCHRONOUS: "off"})
+
+
 @pytest.mark.parametrize(
     "url",
     ["sqlite:////var/lib/refunds.db", "postgresql://shop@db/refunds", "postgresql+psycopg://shop@db/refunds"],
