@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from refundflow.errors import BadInput, Busy, Misconfigured, NotInitialised, SchemaTooNew
 from refundflow.migrations.guards import assert_guards, privileges_beyond
+from refundflow.migrations.partitions import check_partitions, partitioned, partitions_of
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -22,6 +23,7 @@ __all__ = [
     "assert_guards",
     "connect",
     "parse",
+    "partitions_of",
     "pending",
     "privileges_beyond",
     "require_current",
@@ -128,10 +130,13 @@ def require_current(url: str) -> None:
         raise NotInitialised(f"the database has schema {current}, not {HEAD}: run refundflow upgrade")
 
 
-def upgrade(url: str) -> tuple[Revision, ...]:
+def upgrade(url: str, *, partitions: int | None = None) -> tuple[Revision, ...]:
     """Apply all pending revisions in one transaction and check the guards; return what was applied.
 
+    `partitions` splits the tables of a new database on PostgreSQL by order id, for ever (None: whole, or as they are).
+
     Raises:
+        BadInput: there cannot be so many partitions, or the database was made in another number.
         SchemaTooNew: the database was made by a newer version.
         ProofFailed: an append-only guard does not stand afterwards; nothing was applied.
     """
@@ -141,11 +146,19 @@ def upgrade(url: str) -> tuple[Revision, ...]:
     with connect(url, write=True) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        steps = _after(_current(connection))
+        current = _current(connection)
+        count = partitions_of(connection)
+        if partitions is not None and partitions != count:
+            if current is not None:
+                raise BadInput(f"this database has {count or 'no'} partitions, for ever", field="partitions")
+            check_partitions(connection, partitions)
+            count = partitions
+        steps = _after(current)
         if steps:
             configuration = _configuration()
             configuration.attributes["connection"] = connection
-            command.upgrade(configuration, "head")
+            with partitioned(connection, count):
+                command.upgrade(configuration, "head")
         assert_guards(connection)
     return steps
 
