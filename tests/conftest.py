@@ -75,7 +75,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that makes databases once on each kind."""
     if "databases" in metafunc.fixturenames:
-        more = metafunc.config.getoption("partitioned") or metafunc.definition.get_closest_marker("partitioned")
+        marker = metafunc.definition.get_closest_marker("partitioned")
+        # `partitioned(False)`: never, for what is said of whole tables only
+        more = marker.args != (False,) if marker else metafunc.config.getoption("partitioned")
         metafunc.parametrize("databases", [*KINDS, "partitioned"] if more else KINDS, indirect=True)
 
 

@@ -148,10 +148,10 @@ def upgrade(url: str, *, partitions: int | None = None) -> tuple[Revision, ...]:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         current = _current(connection)
         count = partitions_of(connection)
-        if partitions is not None and partitions != count:
-            if current is not None:
-                raise BadInput(f"this database has {count or 'no'} partitions, for ever", field="partitions")
+        if partitions is not None:
             check_partitions(connection, partitions)
+            if current is not None and partitions != count:
+                raise BadInput(f"this database has {count or 'no'} partitions, for ever", field="partitions")
             count = partitions
         steps = _after(current)
         if steps:

@@ -108,7 +108,8 @@ def privileges_beyond(connection: Connection) -> tuple[str, ...]:
     if connection.dialect.name == "sqlite":
         return ()
     query = text(
-        "SELECT bool_or(has_table_privilege(current_user, name, :privilege)) FROM unnest(CAST(:tables AS text[])) AS name"
+        "SELECT bool_or(has_table_privilege(current_user, name, :privilege))"
+        " FROM unnest(CAST(:tables AS text[])) AS name"
     )
     tables = [member for table in ("transitions", "tiles", "checkpoints") for member in members(connection, table)]
     beyond = ("UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
