@@ -13,8 +13,7 @@ from sqlalchemy.pool import QueuePool
 
 PLANS = ("force_custom_plan", "force_generic_plan")
 _PLACE = re.compile(r"%(?:\((?P<name>\w+)\))?[sbt]")
-_CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SET", "LISTEN", "SAVEPOINT", "RELEASE")
-_WRITTEN = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM) (order_lines|refunds|transitions|effects|payouts|personal)\b")
+_SETTINGS = ("SET", "LISTEN")
 _LOCKED = """
     SELECT DISTINCT CAST(CAST(i.inhparent AS regclass) AS text), CAST(CAST(i.inhrelid AS regclass) AS text)
     FROM pg_locks l JOIN pg_inherits i ON i.inhrelid = l.relation JOIN pg_class c ON c.oid = l.relation
@@ -40,14 +39,14 @@ class Explained:
 
 @dataclass(kw_only=True)
 class Transaction:
-    """What one transaction ran until it was committed, and the partitions (table, partition) that it had locked."""
+    """What one transaction ran until it was committed, and the partitions (table, partition) that it had locked.
 
+    A statement that commits by itself is one too.
+    """
+
+    read_only: bool = False
     statements: list[Explained] = field(default_factory=list)
     locked: set[tuple[str, str]] = field(default_factory=set)
-
-    def writes(self) -> bool:
-        """Tell whether it wrote rows of an order: an entry, an effect, a warning."""
-        return any(_WRITTEN.search(statement.text) for statement in self.statements)
 
     def holds(self, words: str) -> bool:
         """Tell whether one of its statements has these words."""
@@ -75,25 +74,47 @@ def explained_pools(*, plans: Sequence[str] = PLANS) -> Iterator[list[Transactio
 
 
 def _explain_on(connection: psycopg.Connection, done: list[Transaction], plans: Sequence[str]) -> None:
-    current = Transaction()
+    current: Transaction | None = None
 
     def tell(statement: str, values: Any) -> None:
-        nonlocal current
-        first = statement.split(maxsplit=1)[0].upper()
-        if first == "BEGIN":
-            current = Transaction()
-        elif first == "COMMIT":
-            current.locked = set(psycopg.Cursor(connection).execute(_LOCKED).fetchall())
-            done.append(current)
-        elif first not in _CONTROL:
+        if current is not None:
             made = Explained(text=statement)
             made.plans += [_plan(connection, statement, values, mode) for mode in plans]
             current.statements.append(made)
 
+    def end() -> None:
+        nonlocal current
+        if current is not None:
+            current.locked = set(psycopg.Cursor(connection).execute(_LOCKED).fetchall())
+            done.append(current)
+            current = None
+
     class Explaining(psycopg.Cursor[Any]):
         def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-            tell(str(query), params)
-            return super().execute(query, params, **options)
+            nonlocal current
+            first = str(query).split(maxsplit=1)[0].upper()
+            if first in ("BEGIN", "COMMIT", *_SETTINGS):
+                if first == "COMMIT":
+                    end()
+                answer = super().execute(query, params, **options)
+                if first == "BEGIN":
+                    current = Transaction(read_only="READ ONLY" in str(query))
+                return answer
+            if current is not None:
+                tell(str(query), params)
+                return super().execute(query, params, **options)
+            psycopg.Cursor(connection).execute("BEGIN")
+            current = Transaction()
+            try:
+                tell(str(query), params)
+                answer = super().execute(query, params, **options)
+                end()
+            except BaseException:
+                current = None
+                psycopg.Cursor(connection).execute("ROLLBACK")
+                raise
+            psycopg.Cursor(connection).execute("COMMIT")
+            return answer
 
         def executemany(self, query: Any, params_seq: Any, **options: Any) -> None:
             rows = list(params_seq)
