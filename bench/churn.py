@@ -1,8 +1,9 @@
 """What many moves leave behind in PostgreSQL: HOT updates, dead rows, and the growth of tables and indexes.
 
-Run `python -m bench.churn`; `--full` is a million moves, `--plain` takes the storage settings of our tables away. The moves
-are decided and committed as a sweep does, a hundred lines in one transaction, through the lives of as many refunds as it
-takes; every pass goes over its refunds in another order. Effects are deleted as a worker does. Autovacuum is on.
+Run `python -m bench.churn`; `--full` is a million moves, `--plain` takes the storage settings of our tables away. The
+moves are decided and committed as a sweep does, a hundred lines in one transaction, through the lives of as many
+refunds as it takes; every pass goes over its refunds in another order. Effects are deleted as a worker does. Autovacuum
+is on.
 """
 
 import argparse
@@ -14,13 +15,14 @@ from typing import Any
 import psycopg
 
 from bench.clones import clone, clone_name
-from bench.scene import AGENT, postgres_url, set_up, submitted
+from bench.scene import AGENT, set_up, submitted
 from refundflow import audit
 from refundflow.service import Refunds
 from refundflow.store import Move, Stored, Tx
 from refundflow.store.effects import DELETE_EFFECT
 from states.case import Act, Actor, Case
 from states.decide import decide
+from tests.support.postgres import PostgresServer
 
 BATCH = 100  # lines in one transaction
 PORTION = 20_000  # refunds that are open at the same time
@@ -41,13 +43,11 @@ LIFE: Sequence[tuple[str, Actor, Mapping[str, Any]]] = (
     ("payout_settled", CHANNEL, {}),
     ("confirm_receipt", BUYER, {}),
 )
-SIZES = """
-    SELECT p.root, sum(s.n_tup_upd), sum(s.n_tup_hot_upd), sum(s.n_live_tup), sum(s.n_dead_tup), sum(s.autovacuum_count),
-        sum(pg_table_size(s.relid)), sum(pg_indexes_size(s.relid))
-    FROM pg_stat_user_tables s
-    JOIN LATERAL (SELECT COALESCE((SELECT CAST(inhparent AS regclass) FROM pg_inherits WHERE inhrelid = s.relid),
-        CAST(s.relid AS regclass)) AS root) p ON true
-    WHERE CAST(p.root AS text) = ANY (%s) GROUP BY p.root"""
+# Of each table, its partitions taken together: updates, HOT ones, live rows, dead rows, autovacuums, bytes, of indexes.
+STANDING = """
+    SELECT CAST(COALESCE(i.inhparent, s.relid) AS regclass), sum(s.n_tup_upd), sum(s.n_tup_hot_upd), sum(s.n_live_tup),
+        sum(s.n_dead_tup), sum(s.autovacuum_count), sum(pg_table_size(s.relid)), sum(pg_indexes_size(s.relid))
+    FROM pg_stat_user_tables s LEFT JOIN pg_inherits i ON i.inhrelid = s.relid GROUP BY 1"""
 
 
 def main() -> None:
@@ -59,11 +59,13 @@ def main() -> None:
     parser.add_argument("--partitions", type=int, help="on tables in so many partitions")
     given = parser.parse_args()
     moves = 1_000_000 if given.full else given.moves
-    with postgres_url() as url:
+    with PostgresServer(durable=True, settings={"autovacuum_naptime": f"{NAP_SECONDS}s"}) as server:
+        url = server.url("postgres")
         Refunds.init(url, partitions=given.partitions)
         set_up(url)
         with psycopg.connect(url, autocommit=True) as connection:
-            _prepare(connection, plain=given.plain)
+            if given.plain:
+                _forget_settings(connection)
             begun, cpu = time.perf_counter(), time.process_time()
             done = _churn(url, moves)
             wall, cpu = time.perf_counter() - begun, time.process_time() - cpu
@@ -71,14 +73,11 @@ def main() -> None:
             _print(connection)
 
 
-def _prepare(connection: psycopg.Connection, *, plain: bool) -> None:
-    connection.execute(f"ALTER SYSTEM SET autovacuum_naptime = '{NAP_SECONDS}s'".encode())
-    connection.execute("SELECT pg_reload_conf()")
-    if plain:
-        query = "SELECT CAST(oid AS regclass), reloptions FROM pg_class WHERE relkind = 'r' AND reloptions IS NOT NULL"
-        for table, options in connection.execute(query).fetchall():
-            names = ", ".join(option.partition("=")[0] for option in options)
-            connection.execute(f"ALTER TABLE {table} RESET ({names})".encode())
+def _forget_settings(connection: psycopg.Connection) -> None:
+    query = "SELECT CAST(oid AS regclass), reloptions FROM pg_class WHERE relkind = 'r' AND reloptions IS NOT NULL"
+    for table, options in connection.execute(query).fetchall():
+        names = ", ".join(option.partition("=")[0] for option in options)
+        connection.execute(f"ALTER TABLE {table} RESET ({names})".encode())
 
 
 def _churn(url: str, moves: int) -> int:
@@ -143,24 +142,26 @@ def _of_the_payout(event: str, case: Case) -> Mapping[str, Any]:
 
 
 def _print(connection: psycopg.Connection) -> None:
-    connection.execute("SELECT pg_stat_force_next_flush()")
-    time.sleep(2 * NAP_SECONDS)
-    found = {str(row[0]): row[1:] for row in connection.execute(SIZES, [list(TABLES)]).fetchall()}
+    time.sleep(2 * NAP_SECONDS)  # the last moves are vacuumed too, as they are in a pause
+    found = _standing(connection)
     for table in TABLES:
         connection.execute(f"VACUUM FULL {table}".encode())
-    packed = {str(row[0]): row[1:] for row in connection.execute(SIZES, [list(TABLES)]).fetchall()}
-    print(
-        "| table | updates | HOT | live rows | dead rows | autovacuums | table, MiB | × packed | indexes, MiB | × packed |"
-    )
+    packed = _standing(connection)
+    print("| table | updates | HOT | live rows | dead rows | autovacuums | table | packed | indexes | packed |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for table in TABLES:
-        updates, hot, live, dead, vacuums, heap, indexes = map(int, found[table])
-        share = f"{hot / updates:.0%}" if updates else "–"
-        times = [f"{size / max(int(now), 1):.2f}" for size, now in zip((heap, indexes), packed[table][5:], strict=True)]
+        updates, hot, live, dead, vacuums, heap, indexes = found[table]
+        sizes = (heap, packed[table][-2], indexes, packed[table][-1])
         print(
-            f"| {table} | {updates:,} | {share} | {live:,} | {dead:,} | {vacuums} | {heap / 2**20:.1f} | {times[0]}"
-            f" | {indexes / 2**20:.1f} | {times[1]} |"
-        )
+            f"| `{table}` | {updates:,} | {hot / updates:.0%} | {live:,} | {dead:,} | {vacuums} | " if updates
+            else f"| `{table}` | – | – | {live:,} | {dead:,} | {vacuums} | ",
+            " | ".join(f"{size / 2**20:.1f}" for size in sizes), " |", sep="",
+        )  # fmt: skip
+    print("\nSizes in MiB; packed: after VACUUM FULL.")
+
+
+def _standing(connection: psycopg.Connection) -> dict[str, list[int]]:
+    return {str(row[0]): [int(value) for value in row[1:]] for row in connection.execute(STANDING).fetchall()}
 
 
 if __name__ == "__main__":

@@ -24,6 +24,11 @@ def members(connection: Connection, table: str) -> list[str]:
     return [table, *connection.execute(query, {"table": table}).scalars()]
 
 
+def holders(connection: Connection, table: str) -> list[str]:
+    """Name what holds the rows of a table: its partitions, or itself where it is whole."""
+    return members(connection, table)[1:] or [table]
+
+
 def partitions_of(connection: Connection) -> int:
     """Count the partitions of each table of an order; 0: the tables are whole."""
     return len(members(connection, "transitions")) - 1
