@@ -16,10 +16,11 @@ from refundflow import migrations, store
 from refundflow.doctor import examine
 from refundflow.tables import Base
 from tests.support.databases import Databases
+from tests.support.documents import ROOT
 from tests.support.market import BUYER, CHEN, LI, Market, a_file, prepare_live
 
 OF_ORDERS = {name for name, table in Base.metadata.tables.items() if "order_id" in table.c}
-# What a service's role needs; docs/how-to/postgresql.md says the same.
+# What a service's role needs.
 GRANTS = (
     "GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO {0}",
     "GRANT UPDATE ON order_lines, refunds, effects, payouts, meta, staff, buyers, totals TO {0}",
@@ -88,6 +89,12 @@ def test_no_trigger_is_of_a_row(postgres_databases: Databases) -> None:
     query = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgtype & 1 = 1"
     with migrations.connect(url) as connection:
         assert connection.execute(text(query)).scalars().all() == []
+
+
+def test_what_a_role_needs_is_what_the_page_says() -> None:
+    """The privileges that are tried here are those that operators are told to grant."""
+    page = (ROOT / "docs" / "how-to" / "postgresql.md").read_text(encoding="utf-8")
+    assert all(f"{grant.format('service')};" in page for grant in GRANTS)
 
 
 @pytest.mark.parametrize("kind", ["postgres_databases", "partitioned_databases"])

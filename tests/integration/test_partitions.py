@@ -28,6 +28,7 @@ INDEXES = """
 GUARDS = """
     SELECT tgname, tgtype, tgenabled, CAST(tgfoid AS regproc) FROM pg_trigger
     WHERE tgrelid = to_regclass(:table) AND NOT tgisinternal ORDER BY tgname"""
+OPTIONS = "SELECT reloptions FROM pg_class WHERE oid = to_regclass(:table)"
 
 
 @pytest.fixture
@@ -73,6 +74,15 @@ def test_a_partition_has_all_that_its_table_has(url: str, table: str) -> None:
             # a partition takes numbers from the table's sequence, and no others
             assert asked(url, query, partition) == asked(url, query, table)
         assert len(asked(url, INDEXES, partition)) == len(asked(url, INDEXES, table))
+
+
+@pytest.mark.parametrize("table", PARTITIONED)
+def test_what_holds_rows_is_stored_alike(url: str, postgres_databases: Databases, table: str) -> None:
+    """Room in pages and the time of vacuums are set on each partition, as on a whole table."""
+    [[options]] = asked(postgres_databases.copy_of("live", prepare_live), OPTIONS, table)
+    assert (options is not None) == (table in ("order_lines", "refunds", "payouts"))
+    for number in range(PARTITIONS):
+        assert asked(url, OPTIONS, f"{table}_p{number}") == [(options,)]
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,11 @@ branch_labels = None
 depends_on = None
 
 # A line and a payout change without a change of an index: with room in the page such an update writes no index (HOT).
-# A refund changes with its deadline, and with that an index: room only keeps its versions together, vacuums matter.
-# Effects come and go: of a queue that is nearly empty a share of the rows says nothing, so a number of dead ones does.
+# A refund changes with its deadline, and with that an index: it has no use for room, but for a vacuum in time.
 SETTINGS = {
     "order_lines": {"fillfactor": "90", "autovacuum_vacuum_scale_factor": "0.05"},
     "payouts": {"fillfactor": "90", "autovacuum_vacuum_scale_factor": "0.05"},
-    "refunds": {"fillfactor": "90", "autovacuum_vacuum_scale_factor": "0.02"},
-    "effects": {"autovacuum_vacuum_scale_factor": "0", "autovacuum_vacuum_threshold": "1000"},
+    "refunds": {"autovacuum_vacuum_scale_factor": "0.02"},
 }
 
 
