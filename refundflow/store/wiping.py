@@ -16,7 +16,7 @@ _EFFECT = table_of(PendingEffect)
 
 HOLD_LOOKUP = select_where(Buyer, "lookup").with_for_update()
 HOLD_BUYER = select_where(Buyer, "ref").with_for_update()
-# Found without a lock, then each is changed by its order: a distributed database locks no rows of several servers at once.
+# Found without a lock, then changed order by order: a distributed database locks no rows of several servers at once.
 READ_PLACES = (
     select(_LINE.c.order_id, _LINE.c.line)
     .where(_LINE.c.buyer == bindparam("buyer"))

@@ -64,8 +64,8 @@ def test_rows_are_locked_in_one_order_at_a_time(name: str, statement: Any) -> No
 
 
 def test_there_are_statements_that_lock() -> None:
-    """The test above sees the locks of moves, of effects and of erasures, and knows one that spans orders."""
-    assert {"TAKE_LINE", "LOCK_LINE", "HOLD_EFFECT", "HOLD_LINE"} <= {name.rpartition(".")[2] for name, _ in LOCKING}
+    """The test above sees the locks of moves and of effects, and knows one that spans orders."""
+    assert {"TAKE_LINE", "LOCK_LINE", "HOLD_EFFECT", "CHECK_LINE"} <= {name.rpartition(".")[2] for name, _ in LOCKING}
     lines = Base.metadata.tables["order_lines"]
     assert not is_of_one_order(lines.select().where(lines.c.buyer == bindparam("buyer")).with_for_update())
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from refundflow import migrations
-from refundflow.store.queries import COUNT_CLAIMS, READ_ABUSED, READ_DUE, READ_PAYMENT, READ_WARNINGS
+from refundflow.store.queries import READ_BUYER, READ_DUE, READ_PAYMENT, READ_WARNINGS
 from refundflow.store.statements import compiled_once
 from refundflow.tables import Base
 from tests.support.databases import PARTITIONS, Databases
@@ -27,8 +27,7 @@ REFERENCE = {
 }
 # What is asked across orders within a move, each by one index, and why.
 ACROSS = {
-    COUNT_CLAIMS: "submit: how often this buyer claimed before, whatever he bought",
-    READ_ABUSED: "submit: whether a refund of this buyer stands rejected as abuse",
+    READ_BUYER: "submit: how often this buyer claimed before and whether he was found to abuse, whatever he bought",
     READ_PAYMENT: "dispatch_payout: what was sent on a payment, which may have paid several orders",
     READ_DUE: "a sweep: the first that are due, which are then locked and moved line by line",
     READ_WARNINGS: "a sweep: the first to be warned of, likewise",
