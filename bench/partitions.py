@@ -1,6 +1,7 @@
 """What partitions cost a move: the same moves on whole tables and on partitioned ones, in turn on one server.
 
-Run `python -m bench.partitions`. CPU is that of the caller and of the server's connection together.
+Run `python -m bench.partitions`. CPU is that of the caller and of the server together. With `--generic` the partitioned
+databases plan once for any values (`plan_cache_mode`), instead of at every call for its own.
 """
 
 import argparse
@@ -27,12 +28,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.partitions", description=__doc__)
     parser.add_argument("--turns", type=int, default=12, help="of 25 moves each (default %(default)s)")
     parser.add_argument("--counts", type=int, nargs="+", default=[16, 64], help="partitions (default %(default)s)")
+    parser.add_argument("--generic", action="store_true", help="let them plan once for any values")
     given = parser.parse_args()
     with PostgresServer(durable=True) as server, ExitStack() as opened:
         postmaster = postmaster_of(server)
         shops: dict[int, tuple[Refunds, list[Place]]] = {}
         for count in (0, *given.counts):
-            url = server.url(_created(server, count))
+            url = server.url(_created(server, count, generic=given.generic and count > 0))
             Refunds.init(url, partitions=count or None)
             set_up(url)
             refunds = opened.enter_context(Refunds.connect(url))
@@ -54,10 +56,13 @@ def main() -> None:
             print(f"| {count or '–'} | {wall:.2f} | {slower:.2f} | {cpu:.2f} | {dearer:.2f} | {found:.2f} |")
 
 
-def _created(server: PostgresServer, count: int) -> str:
+def _created(server: PostgresServer, count: int, *, generic: bool) -> str:
     name = f"shop_{count}"
     with server.connect() as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        if generic:
+            setting = sql.SQL("ALTER DATABASE {} SET plan_cache_mode = force_generic_plan")
+            connection.execute(setting.format(sql.Identifier(name)))
     return name
 
 
