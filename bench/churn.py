@@ -15,9 +15,11 @@ from typing import Any
 import psycopg
 
 from bench.clones import clone, clone_name
-from bench.scene import AGENT, set_up, submitted
+from bench.scene import AGENT
+from bench.shop import claimed, open_shop
 from refundflow import audit
 from refundflow.service import Refunds
+from refundflow.service.requests import place_of
 from refundflow.store import Move, Stored, Tx
 from refundflow.store.effects import DELETE_EFFECT
 from states.case import Act, Actor, Case
@@ -61,8 +63,7 @@ def main() -> None:
     moves = 1_000_000 if given.full else given.moves
     with PostgresServer(durable=True, settings={"autovacuum_naptime": f"{NAP_SECONDS}s"}) as server:
         url = server.url("postgres")
-        Refunds.init(url, partitions=given.partitions)
-        set_up(url)
+        open_shop(url, partitions=given.partitions)
         with psycopg.connect(url, autocommit=True) as connection:
             if given.plain:
                 _forget_settings(connection)
@@ -84,10 +85,10 @@ def _churn(url: str, moves: int) -> int:
     refunds_needed = moves // len(LIFE)
     done = 0
     with Refunds.connect(url) as refunds:
-        [model] = submitted(refunds, 0, 1)
+        [model] = claimed(refunds, 1)
         for number, first in enumerate(range(0, refunds_needed, PORTION)):
             count, prefix = min(PORTION, refunds_needed - first), f"C{number:03}"
-            clone(url, model.order_id, count, prefix=prefix)
+            clone(url, place_of(model)[0], count, prefix=prefix)
             orders = [clone_name(prefix, index) for index in range(count)]
             for step in range(len(LIFE)):
                 random.Random(step).shuffle(orders)

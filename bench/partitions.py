@@ -7,12 +7,14 @@ databases plan once for any values (`plan_cache_mode`), instead of at every call
 import argparse
 import statistics
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from operator import truediv
 
 from psycopg import sql
 
-from bench.scene import Place, move, set_up, submitted
+from bench.scene import AGENT
+from bench.shop import claimed, open_shop
 from bench.size import cpu_of_children, postmaster_of
 from refundflow.service import Refunds
 from refundflow.store import Tx
@@ -32,19 +34,18 @@ def main() -> None:
     given = parser.parse_args()
     with PostgresServer(durable=True) as server, ExitStack() as opened:
         postmaster = postmaster_of(server)
-        shops: dict[int, tuple[Refunds, list[Place]]] = {}
+        shops: dict[int, tuple[Refunds, Sequence[str]]] = {}
         for count in (0, *given.counts):
             url = server.url(_created(server, count, generic=given.generic and count > 0))
-            Refunds.init(url, partitions=count or None)
-            set_up(url)
+            open_shop(url, partitions=count or None)
             refunds = opened.enter_context(Refunds.connect(url))
-            shops[count] = refunds, submitted(refunds, 0, given.turns * TURN)
+            shops[count] = refunds, claimed(refunds, given.turns * TURN)
         walls: dict[int, list[float]] = {count: [] for count in shops}
         cpus: dict[int, list[float]] = {count: [] for count in shops}
         for turn in range(given.turns):
             for count in sorted(shops, reverse=bool(turn % 2)):
-                refunds, places = shops[count]
-                wall, cpu = _measured(refunds, places[turn * TURN : (turn + 1) * TURN], postmaster)
+                refunds, found = shops[count]
+                wall, cpu = _measured(refunds, found[turn * TURN : (turn + 1) * TURN], postmaster)
                 walls[count].append(wall)
                 cpus[count].append(cpu)
         print("| partitions | a move, ms | ratio | CPU, ms | ratio | finding what is due, ms |")
@@ -52,8 +53,8 @@ def main() -> None:
         for count, (refunds, _) in shops.items():
             wall, cpu = statistics.median(walls[count]), statistics.median(cpus[count])
             slower, dearer = (statistics.median(map(truediv, took[count], took[0])) for took in (walls, cpus))
-            found = _finding(refunds)
-            print(f"| {count or '–'} | {wall:.2f} | {slower:.2f} | {cpu:.2f} | {dearer:.2f} | {found:.2f} |")
+            look = _finding(refunds)
+            print(f"| {count or '–'} | {wall:.2f} | {slower:.2f} | {cpu:.2f} | {dearer:.2f} | {look:.2f} |")
 
 
 def _created(server: PostgresServer, count: int, *, generic: bool) -> str:
@@ -66,14 +67,14 @@ def _created(server: PostgresServer, count: int, *, generic: bool) -> str:
     return name
 
 
-def _measured(refunds: Refunds, places: list[Place], postmaster: int) -> tuple[float, float]:
+def _measured(refunds: Refunds, found: Sequence[str], postmaster: int) -> tuple[float, float]:
     """Return wall and CPU milliseconds of a move: each refund is taken into review and approved."""
     wall, cpu = time.perf_counter(), time.process_time() + cpu_of_children(postmaster)
-    for place in places:
-        move(refunds, "begin_review", place)
-        move(refunds, "approve", place)
+    for refund in found:
+        refunds.begin_review(refund, actor=AGENT, key="begin")
+        refunds.approve(refund, actor=AGENT, key="approve")
     took = time.perf_counter() - wall, time.process_time() + cpu_of_children(postmaster) - cpu
-    return took[0] / len(places) / 2 * 1e3, took[1] / len(places) / 2 * 1e3
+    return took[0] / len(found) / 2 * 1e3, took[1] / len(found) / 2 * 1e3
 
 
 def _finding(refunds: Refunds) -> float:

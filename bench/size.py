@@ -14,14 +14,13 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from bench.scene import AGENT, set_up, sqlite_url
+from bench.scene import AGENT, sqlite_url
+from bench.shop import buyer_of, claimed, open_shop
 from refundflow import FakeChannel, migrations
 from refundflow.outbox import Message
 from refundflow.service import Refunds
-from tests.support.market import order_row
 from tests.support.postgres import PostgresServer
 
-SHOP = "service:shop"
 WEIGHT = {
     "sqlite": "SELECT name, sum(pgsize) FROM dbstat GROUP BY name",
     "postgresql": """
@@ -45,19 +44,18 @@ def main() -> None:
     parser.add_argument("--partitions", type=int, help="on PostgreSQL, in so many partitions")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, sqlite_url(Path(folder)) as url:
-        Refunds.init(url)
+        open_shop(url)
         print(f"SQLite: {_measured(url, given.refunds, None)}\n")
     with PostgresServer(durable=True) as server:
         url = server.url("postgres")
-        Refunds.init(url, partitions=given.partitions)
+        open_shop(url, partitions=given.partitions)
         print(f"PostgreSQL: {_measured(url, given.refunds, postmaster_of(server))}")
 
 
 def _measured(url: str, count: int, postmaster: int | None) -> str:
-    set_up(url)
     before = _weights(url)
     with Refunds.connect(url, gateways={"fake": FakeChannel()}) as refunds:
-        found = [_claimed(refunds, number) for number in range(count)]
+        found = claimed(refunds, count)
         begun, cpu, server = time.perf_counter(), time.process_time(), cpu_of_children(postmaster)
         for refund in found:
             refunds.begin_review(refund, actor=AGENT, key="begin")
@@ -67,7 +65,7 @@ def _measured(url: str, count: int, postmaster: int | None) -> str:
         server = cpu_of_children(postmaster) - server
         refunds.work()
         for number, refund in enumerate(found):
-            refunds.confirm_receipt(refund, actor=f"buyer:b{number}", key="receipt")
+            refunds.confirm_receipt(refund, actor=buyer_of(number), key="receipt")
         while refunds.deliver(Nobody()).delivered:
             pass
         entries = refunds.engine.read(lambda tx: tx.count_entries())
@@ -80,13 +78,6 @@ def _measured(url: str, count: int, postmaster: int | None) -> str:
         f"  {moves:,} moves in {wall:.1f} s: CPU per move {cpu / moves * 1e3:.2f} ms of the caller"
         f" and {server / moves * 1e3:.2f} ms of the server, {moves / (cpu + server):,.0f} moves/s per core"
     )
-
-
-def _claimed(refunds: Refunds, number: int) -> str:
-    order, buyer, now = f"S{number:07}", f"b{number}", refunds.now()
-    refunds.register_order(order_row(order, buyer_id=buyer, paid_at=now, completed_at=now), actor=SHOP)
-    note = "The code is said to be invalid, whatever I try."
-    return refunds.submit(order, reason="CODE_INVALID", note=note, actor=f"buyer:{buyer}", key="claim").id
 
 
 def _weights(url: str) -> dict[str, int]:

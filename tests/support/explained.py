@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import event
-from sqlalchemy.pool import QueuePool
+
+from refundflow.store.pool import Pool
 
 PLANS = ("force_custom_plan", "force_generic_plan")
 _PLACE = re.compile(r"%(?:\((?P<name>\w+)\))?[sbt]")
@@ -61,16 +62,16 @@ def explained_pools(*, plans: Sequence[str] = PLANS) -> Iterator[list[Transactio
     at in a run of their own.
     """
     done: list[Transaction] = []
+    opening = Pool.open
 
-    def opened(connection: Any, _: Any) -> None:
+    def explained(pool: Pool) -> Any:
+        connection = opening(pool)
         if isinstance(connection, psycopg.Connection):
             _explain_on(connection, done, plans)
+        return connection
 
-    event.listen(QueuePool, "connect", opened)
-    try:
+    with patch.object(Pool, "open", explained):
         yield done
-    finally:
-        event.remove(QueuePool, "connect", opened)
 
 
 def _explain_on(connection: psycopg.Connection, done: list[Transaction], plans: Sequence[str]) -> None:
