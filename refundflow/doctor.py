@@ -142,7 +142,9 @@ def _database(url: str) -> tuple[Verdict, str]:
             number = int(str(connection.exec_driver_sql("SHOW server_version_num").scalar()))
             if number < OLDEST_POSTGRES:
                 return "failed", f"PostgreSQL {number // 10000} is too old: 15 or newer is needed"
-    return "ok", f"{kind}, {mode}, schema {migrations.HEAD}"
+        partitions = migrations.partitions_of(connection)
+    told = f", {partitions} partitions" if partitions else ""
+    return "ok", f"{kind}, {mode}, schema {migrations.HEAD}{told}"
 
 
 def _guards(url: str) -> tuple[Verdict, str]:

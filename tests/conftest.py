@@ -1,6 +1,7 @@
 """Fixtures of all tests: both databases, fresh for every test, and the folder of shared reference data.
 
-`database_url` runs a test twice, on SQLite and on PostgreSQL, each time with a new empty database.
+`database_url` runs a test twice, on SQLite and on PostgreSQL, each time with a new empty database. A test that is
+marked `partitioned` runs a third time, on tables that are hash-partitioned by order id; with `--partitioned` all do.
 `market` and `live` open a rehearsal and a live database through the facade, `refunds` is the facade of
 the first. `databases` makes as many as a test needs, empty or copied from a prepared one; `sqlite_url` and
 `postgres_url` are for tests of one kind alone. `shared` is the folder of the reference data that lies
@@ -15,12 +16,16 @@ import pytest
 from hypothesis import settings
 
 from refundflow.service import Refunds
-from tests.support.databases import Databases, PostgresDatabases, SqliteDatabases
+from tests.support.databases import Databases, PartitionedDatabases, PostgresDatabases, SqliteDatabases
 from tests.support.market import Market, prepare_live, prepare_rehearsal
 from tests.support.postgres import PostgresServer
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
+KINDS_OF = {
+    "sqlite": "sqlite_databases", "postgresql": "postgres_databases", "partitioned": "partitioned_databases",
+}  # fmt: skip
+KINDS = ["sqlite", "postgresql"]
 
 settings.register_profile("quick", deadline=None, print_blob=True)
 settings.register_profile("ci", parent=settings.get_profile("quick"), derandomize=True)
@@ -54,11 +59,32 @@ def postgres_databases(postgres_server: PostgresServer) -> Iterator[Databases]:
     databases.close()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
+def partitioned_databases(postgres_server: PostgresServer) -> Iterator[Databases]:
+    """Make PostgreSQL databases with hash-partitioned tables for this test."""
+    databases = PartitionedDatabases(postgres_server)
+    yield databases
+    databases.close()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer to run on partitioned tables all that runs on a database of each kind."""
+    parser.addoption("--partitioned", action="store_true", help="run tests of databases on partitioned tables too")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that makes databases once on each kind."""
+    if "databases" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("partitioned")
+        # `partitioned(False)`: never, for what is said of whole tables only
+        more = marker.args != (False,) if marker else metafunc.config.getoption("partitioned")
+        metafunc.parametrize("databases", [*KINDS, "partitioned"] if more else KINDS, indirect=True)
+
+
+@pytest.fixture
 def databases(request: pytest.FixtureRequest) -> Databases:
     """Make databases for this test, which runs once on SQLite and once on PostgreSQL."""
-    kind = {"sqlite": "sqlite_databases", "postgresql": "postgres_databases"}[request.param]
-    made: Databases = request.getfixturevalue(kind)
+    made: Databases = request.getfixturevalue(KINDS_OF[request.param])
     return made
 
 

@@ -20,11 +20,15 @@ def init(
     rehearsal: Annotated[
         bool, typer.Option("--rehearsal", help="For rehearsals, for ever: time is what the caller says (--at).")
     ] = False,
+    partitions: Annotated[
+        int | None,
+        typer.Option("--partitions", metavar="N", help="On PostgreSQL 17 or newer: split by order id, for ever."),
+    ] = None,
 ) -> None:
     """Make the database ready; the same call again changes nothing."""
     from refundflow.service import Refunds
 
-    Refunds.init(config.read().database_url, rehearsal=rehearsal)
+    Refunds.init(config.read().database_url, rehearsal=rehearsal, partitions=partitions)
     mode = "rehearsal" if rehearsal else "live"
     if call.as_json:
         output.data({"mode": mode})

@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from refundflow.errors import BadInput, Busy, Misconfigured, NotInitialised, SchemaTooNew
 from refundflow.migrations.guards import assert_guards, privileges_beyond
+from refundflow.migrations.partitions import check_partitions, partitioned, partitions_of
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -22,6 +23,7 @@ __all__ = [
     "assert_guards",
     "connect",
     "parse",
+    "partitions_of",
     "pending",
     "privileges_beyond",
     "require_current",
@@ -29,7 +31,7 @@ __all__ = [
 ]
 
 # Every revision from the first to the newest; a test compares them with the files in versions/.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 HEAD = REVISIONS[-1]
 _LOCK = 7_265_667_500_001  # of pg_advisory_xact_lock, so that two upgrades do not meet
 
@@ -128,10 +130,13 @@ def require_current(url: str) -> None:
         raise NotInitialised(f"the database has schema {current}, not {HEAD}: run refundflow upgrade")
 
 
-def upgrade(url: str) -> tuple[Revision, ...]:
+def upgrade(url: str, *, partitions: int | None = None) -> tuple[Revision, ...]:
     """Apply all pending revisions in one transaction and check the guards; return what was applied.
 
+    `partitions` splits the tables of a new database on PostgreSQL by order id, for ever (None: whole, or as they are).
+
     Raises:
+        BadInput: there cannot be so many partitions, or the database was made in another number.
         SchemaTooNew: the database was made by a newer version.
         ProofFailed: an append-only guard does not stand afterwards; nothing was applied.
     """
@@ -141,11 +146,19 @@ def upgrade(url: str) -> tuple[Revision, ...]:
     with connect(url, write=True) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        steps = _after(_current(connection))
+        current = _current(connection)
+        count = partitions_of(connection)
+        if partitions is not None:
+            check_partitions(connection, partitions)
+            if current is not None and partitions != count:
+                raise BadInput(f"this database has {count or 'no'} partitions, for ever", field="partitions")
+            count = partitions
+        steps = _after(current)
         if steps:
             configuration = _configuration()
             configuration.attributes["connection"] = connection
-            command.upgrade(configuration, "head")
+            with partitioned(connection, count):
+                command.upgrade(configuration, "head")
         assert_guards(connection)
     return steps
 

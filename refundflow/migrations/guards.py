@@ -3,6 +3,7 @@
 from sqlalchemy import Connection, inspect, text
 
 from refundflow.errors import ProofFailed
+from refundflow.migrations.partitions import members
 
 
 def _append_only(table: str, *key: str) -> dict[str, str]:
@@ -77,12 +78,13 @@ def install_guards(connection: Connection, *tables: str) -> None:
             f"CREATE FUNCTION refundflow_append_only() RETURNS trigger LANGUAGE plpgsql AS $${_FUNCTION}$$"
         )
     for name, table, what, _ in _POSTGRES:
-        if table in tables:
+        # the trigger of a table does not fire for a statement that names one of its partitions
+        for member in members(connection, table) if table in tables else ():
             connection.exec_driver_sql(
-                f"CREATE TRIGGER {name} BEFORE {what} ON {table}"
+                f"CREATE TRIGGER {name} BEFORE {what} ON {member}"
                 " FOR EACH STATEMENT EXECUTE FUNCTION refundflow_append_only()"
             )
-            connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
+            connection.exec_driver_sql(f"ALTER TABLE {member} ENABLE ALWAYS TRIGGER {name}")
 
 
 def assert_guards(connection: Connection) -> None:
@@ -107,10 +109,12 @@ def privileges_beyond(connection: Connection) -> tuple[str, ...]:
         return ()
     query = text(
         "SELECT bool_or(has_table_privilege(current_user, name, :privilege))"
-        " FROM unnest(ARRAY['transitions', 'tiles', 'checkpoints']) AS name"
+        " FROM unnest(CAST(:tables AS text[])) AS name"
     )
+    tables = [member for table in ("transitions", "tiles", "checkpoints") for member in members(connection, table)]
     beyond = ("UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
-    return tuple(name for name in beyond if connection.execute(query, {"privilege": name}).scalar())
+    given = {"tables": tables}
+    return tuple(name for name in beyond if connection.execute(query, given | {"privilege": name}).scalar())
 
 
 def _broken_sqlite(connection: Connection, made: set[str]) -> list[str]:
@@ -122,10 +126,15 @@ def _broken_sqlite(connection: Connection, made: set[str]) -> list[str]:
 
 def _broken_postgres(connection: Connection, made: set[str]) -> list[str]:
     query = """
-        SELECT t.tgname, t.tgenabled = 'A' AND p.prosrc = :body, t.tgtype
+        SELECT CAST(t.tgrelid AS regclass)::text, t.tgname, t.tgenabled = 'A' AND p.prosrc = :body, t.tgtype
         FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
         WHERE t.tgrelid = ANY (ARRAY(SELECT to_regclass(name) FROM unnest(CAST(:tables AS text[])) AS name))"""
-    expected = [(name, table, bits) for name, table, _, bits in _POSTGRES if table in made]
-    given = {"body": _FUNCTION, "tables": [table for _, table, _ in expected]}
-    found = {name: (sound, bits) for name, sound, bits in connection.execute(text(query), given)}
-    return [name for name, _, bits in expected if found.get(name) != (True, bits)]
+    expected = [
+        (member, name, bits)
+        for name, table, _, bits in _POSTGRES
+        if table in made
+        for member in members(connection, table)
+    ]
+    given = {"body": _FUNCTION, "tables": [member for member, _, _ in expected]}
+    found = {(member, name): (sound, bits) for member, name, sound, bits in connection.execute(text(query), given)}
+    return [f"{name} of {member}" for member, name, bits in expected if found.get((member, name)) != (True, bits)]

@@ -102,15 +102,21 @@ class Refunds(
             )
 
     @classmethod
-    def init(cls, url: str, *, rehearsal: bool = False) -> None:
+    def init(cls, url: str, *, rehearsal: bool = False, partitions: int | None = None) -> None:
         """Make a database ready, live or for rehearsals, for ever; the same call again changes nothing.
 
+        `partitions` splits the tables of a new PostgreSQL database by order id (2 to 64), for ever too.
+
         Raises:
-            BadInput: it was made ready in the other mode.
+            BadInput: it was made ready in the other mode, or cannot have so many partitions.
             SchemaTooNew: it was made by a newer version.
         """
         shipped, policy = calendars.shipped(), policies.default()
-        with typed_conflicts(), Store.create(checked_url(url), rehearsal=rehearsal) as store, store.write() as tx:
+        with (
+            typed_conflicts(),
+            Store.create(checked_url(url), rehearsal=rehearsal, partitions=partitions) as store,
+            store.write() as tx,
+        ):
             if not tx.calendars():
                 tx.put_calendar(shipped.version, None, calendars.dump(shipped))
             tx.put_policy(policy.version, policies.content_of(policy))

@@ -179,7 +179,9 @@ class Moves:
         no other writer changes the line until the end, or what is written fails.
         """
         place = {"order_id": order_id, "line": line}
-        questions = [Question(READ_SCENE[self.session.dialect], place | {"staff": staff, "scope": scope, "key": key})]
+        # no key is "", which none is: for a condition of NULL PostgreSQL plans with the entries of all partitions
+        asked = place | {"staff": staff, "scope": scope, "key": key or ""}
+        questions = [Question(READ_SCENE[self.session.dialect], asked)]
         if lock and self.session.locks and self.session.dialect == "postgresql":
             # the second statement sees what was committed while the first waited for the lock, and so does the clock
             questions.insert(0, Question(LOCK_LINE, place))

@@ -5,12 +5,13 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import Text, cast, func, literal_column, select
 
 from refundflow.store.connections import Conflict, Database
 
 CHANNEL = "refundflow"
-TELL = select(func.pg_notify(literal_column(f"'{CHANNEL}'"), literal_column("''")))
+# As text, for a statement of several parts that several servers answer may have no part of no type.
+TELL = select(cast(func.pg_notify(literal_column(f"'{CHANNEL}'"), literal_column("''")), Text))
 _LOOK_UP = 0.5  # seconds after which a listener looks whether it is to stop
 
 

@@ -65,14 +65,14 @@ class Store:
         self.secret = b""
 
     @classmethod
-    def create(cls, url: str, *, rehearsal: bool) -> Self:
+    def create(cls, url: str, *, rehearsal: bool, partitions: int | None = None) -> Self:
         """Make the schema and choose live or rehearsal for ever; the same call again changes nothing.
 
         Raises:
-            BadInput: the database is of the other mode, or the URL is no database.
+            BadInput: the database is of the other mode or has another number of partitions, or the URL is no database.
             SchemaTooNew: the database was made by a newer version.
         """
-        migrations.upgrade(url)
+        migrations.upgrade(url, partitions=partitions)
         store = cls._connected(url)
         mode = "rehearsal" if rehearsal else "live"
         with store.write() as tx:

@@ -4,7 +4,7 @@ from sqlalchemy import bindparam, delete, select, update
 
 from refundflow.store.connections import Session
 from refundflow.store.people import buyer_of
-from refundflow.store.statements import next_version, select_where
+from refundflow.store.statements import next_version, select_where, update_where
 from refundflow.tables import Buyer, EvidenceContent, OrderLine, PendingEffect, Personal, table_of
 from refundflow.vault import BuyerRow
 
@@ -16,13 +16,13 @@ _EFFECT = table_of(PendingEffect)
 
 HOLD_LOOKUP = select_where(Buyer, "lookup").with_for_update()
 HOLD_BUYER = select_where(Buyer, "ref").with_for_update()
-HOLD_LINES = (
+# Found without a lock, then changed order by order: a distributed database locks no rows of several servers at once.
+READ_PLACES = (
     select(_LINE.c.order_id, _LINE.c.line)
     .where(_LINE.c.buyer == bindparam("buyer"))
     .order_by(_LINE.c.order_id, _LINE.c.line)
-    .with_for_update()
 )
-RENEW_LINES = update(_LINE).where(_LINE.c.buyer == bindparam("buyer")).values(next_version(OrderLine))
+RENEW_LINE = update_where(OrderLine, {"order_id": "order_id", "line": "line"}, ()).values(next_version(OrderLine))
 OVERWRITE_BUYER = (
     update(_BUYER)
     .where(_BUYER.c.ref == bindparam("at_ref"))
@@ -64,9 +64,9 @@ class Wiping:
         Whoever read one of the lines without a lock, key and all, finds it changed.
         """
         row = buyer_of(self.session.one(HOLD_LOOKUP, lookup=lookup))
-        if row is not None:
-            self.session.rows(HOLD_LINES, buyer=row.ref)
-            self.session.run(RENEW_LINES, buyer=row.ref)
+        if row is not None:  # held, so that no line is added to those of his that are found now
+            places = self.session.rows(READ_PLACES, buyer=row.ref)
+            self.session.write({RENEW_LINE: [{"order_id": order, "line": line} for order, line in places]})
         return row
 
     def erasing(self, lookup: str) -> str | None:

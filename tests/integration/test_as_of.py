@@ -13,6 +13,8 @@ from refundflow.errors import BadInput, NotFound
 from refundflow.export.as_of import COLUMNS
 from tests.support.market import BUYER, LI, WU, Market
 
+pytestmark = pytest.mark.partitioned
+
 
 def rows(market: Market, path: Path, **asked: Any) -> list[dict[str, Any]]:
     """Export the past as JSON Lines and read it back."""

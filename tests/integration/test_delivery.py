@@ -25,6 +25,8 @@ from refundflow.service.delivery import PATIENCE
 from tests.support.aged import Inbox
 from tests.support.market import BUYER, CHEN, LI, WU, Market
 
+pytestmark = pytest.mark.partitioned
+
 
 @pytest.fixture
 def inbox() -> Inbox:

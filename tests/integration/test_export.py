@@ -24,6 +24,8 @@ from states.case import Actor, Blocker, Entry
 from tests.support.databases import Databases
 from tests.support.moves import LINE, REFUND, SHOP, START, at, change, register, submit
 
+pytestmark = pytest.mark.partitioned
+
 GOLDEN = Path(__file__).parent.parent / "golden" / "export_header.csv"
 FORMULA = "=HYPERLINK(1)"
 REVIEW = {"due_at": at(days=1), "event": "review_overdue", "rule": "1 working days", "calendar": "c", "set_at": at()}

@@ -26,6 +26,8 @@ from tests.support.market import (
     prepare_rehearsal,
 )  # fmt: skip
 
+pytestmark = pytest.mark.partitioned
+
 
 def test_a_live_database_takes_no_time_from_a_caller(live: Market) -> None:
     """Every act and every read that is told a time is refused, and nothing is recorded."""

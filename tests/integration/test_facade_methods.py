@@ -32,6 +32,8 @@ from tests.support.market import (
     order_row,
 )  # fmt: skip
 
+pytestmark = pytest.mark.partitioned
+
 
 @pytest.mark.parametrize("state", sorted(TABLE.leaves))
 def test_a_refund_can_be_driven_to_every_state(market: Market, state: str) -> None:

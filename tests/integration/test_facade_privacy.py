@@ -14,6 +14,8 @@ from refundflow.vault import MASK
 from tests.support.databases import Databases, Prepare
 from tests.support.market import BUYER, CHEN, LI, SHOP, ZHAO, Market, a_file, prepare_live, prepare_rehearsal
 
+pytestmark = pytest.mark.partitioned
+
 MARK = "Wang-Xiaoming-Secret-4711"
 
 

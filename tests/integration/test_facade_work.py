@@ -9,6 +9,8 @@ from refundflow.gateways.fake import FakeChannel
 from tests.support.databases import Databases
 from tests.support.market import AMOUNT, BUYER, CHEN, LI, QIAN, SUN, Market, prepare_rehearsal
 
+pytestmark = pytest.mark.partitioned
+
 
 class Interrupted(Exception):
     """Say that the process died between the channel's answer and our hearing it."""

@@ -92,6 +92,7 @@ def connection(databases: Databases) -> Iterator[Connection]:
         yield opened
 
 
+@pytest.mark.partitioned(False)
 def test_an_idle_poll_uses_the_partial_indexes_and_reads_no_row(connection: Connection) -> None:
     """Among thousands of open refunds and waiting messages, of which nothing is due, no row of a table is read."""
     driver: Any = connection.connection.driver_connection

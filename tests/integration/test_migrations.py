@@ -37,6 +37,7 @@ def connection(url: str) -> Iterator[Connection]:
         yield opened
 
 
+@pytest.mark.partitioned(False)
 def test_the_migrations_make_what_the_tables_say(connection: Connection) -> None:
     """Nothing is left to migrate when all migrations have run."""
     context = MigrationContext.configure(connection, opts={"compare_type": True})
@@ -58,6 +59,7 @@ def test_the_checks_are_made_from_the_chart() -> None:
     assert set(KINDS) == {"applied", "refused", "fact", "imported", "migrated"}
 
 
+@pytest.mark.partitioned(False)
 def test_upgrade_says_what_it_will_do_and_does_it_once(database_url: str) -> None:
     """An empty database needs everything; after that nothing is pending."""
     assert [step.name for step in migrations.pending(database_url)] == list(migrations.REVISIONS)

@@ -10,6 +10,7 @@ from tests.tamper.run import results
 from tests.tamper.scene import PAGE
 
 
+@pytest.mark.partitioned(False)
 @pytest.mark.slow
 def test_every_attack_is_found_or_spoken_of(databases: Databases, tmp_path: Path) -> None:
     """What is not found is the list with reasons, on both databases, and the page says what this run found."""

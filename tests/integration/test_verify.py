@@ -28,6 +28,8 @@ from tests.support.moves import (
     submit,
 )
 
+pytestmark = pytest.mark.partitioned
+
 
 def prepare(url: str) -> None:
     """Make two orders, a refund with a payout, refusals and keys."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from psycopg import sql
 
+from refundflow import migrations
 from tests.support.postgres import PostgresServer
 
 Prepare = Callable[[str], None]
@@ -105,6 +106,31 @@ class PostgresDatabases:
             for name in self._made:
                 connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
         self._made.clear()
+
+
+PARTITIONS = 4
+
+
+class PartitionedDatabases(PostgresDatabases):
+    """Databases of one server whose tables are hash-partitioned; an empty one has its schema, but no mode yet."""
+
+    def empty(self) -> str:
+        """Copy a database in which only the schema was made."""
+        return super().copy_of("partitioned", split)
+
+    def copy_of(self, name: str, prepare: Prepare) -> str:
+        """Make a database from the prepared one, which was split before it was prepared."""
+
+        def split_and_prepare(url: str) -> None:
+            split(url)
+            prepare(url)
+
+        return super().copy_of(f"{name}_partitioned", split_and_prepare)
+
+
+def split(url: str) -> None:
+    """Make the partitioned schema."""
+    migrations.upgrade(url, partitions=PARTITIONS)
 
 
 def _sqlite_url(path: Path) -> str:
