@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from bench import deciding, reading
 from bench.counts import Costs
 from bench.growth import DUE, SINGLE, Grown
-from bench.moves import AT_ONCE, COMPARED, OURS, PEERS, STEPS, Run
+from bench.moves import AT_ONCE, COMPARED, OURS, PEERS, READ, STEPS, Run
 from bench.processes import PROCESSES, Compared
 from bench.recorded import BATCH, LAPSE
 from bench.report import Section
@@ -35,8 +35,9 @@ def section(
     rows = [row for run in runs for row in _of_run(run)]
     for database, counted in costs.items():
         rows += _of_counts(database, counted)
-    decide = decided[deciding.DECIDE].median() * 1e3 / deciding.REPEATED
-    blockers = decided[deciding.BLOCKERS].median() * 1e3 / deciding.REPEATED
+    decide, blockers = (
+        decided[name].median("cpu") * 1e3 / deciding.REPEATED for name in (deciding.DECIDE, deciding.BLOCKERS)
+    )
     rows.append(("deciding alone: the whole of `states.decide`; its guards", "≤ 5 µs", f"{decide:.1f}; {blockers:.1f}"))
     for database, times in reads.items():
         ratio = times[reading.OURS].ratio(times[reading.SELECT])
@@ -63,11 +64,12 @@ def _of_run(run: Run) -> Iterator[Row]:
         yield f"{database}: one move, to the floor of one statement", "≤ 1.3", _span(at_once)
     many = run.moves[LAPSE].times
     yield f"{database}: {BATCH} in one commit, to the floor", f"≤ {MANY}", f"{many[OURS].ratio(many[STEPS]):.2f}"
+    yield f"{database}: one move and its answer read, to the floor", "", _span([t[READ].ratio(t[STEPS]) for t in moves])
     others = run.moves[COMPARED].times
     for name in PEERS:
         if name in others:
             least = SLOWER[name][list(ONE).index(database)]
-            yield f"{database}: {name}, to refundflow", f"≥ {least}", f"{others[name].ratio(others[OURS]):.1f}"
+            yield f"{database}: {name}, to refundflow", f"≥ {least}", f"{others[name].ratio(others[READ]):.1f}"
 
 
 def _of_processes(database: str, found: Compared) -> Iterator[Row]:

@@ -96,7 +96,7 @@ def _ways(refunds: Refunds, scene: Scene) -> dict[str, partial[object]]:
     to_move, to_read = iter(scene.places["refundflow"][EVENT]), itertools.cycle(scene.rest)
     return {
         "a move": partial(lambda: move(refunds, EVENT, next(to_move))),
-        "show": partial(lambda: refunds.get(next(to_read).refund, actor=AGENT)),
+        "show": partial(lambda: refunds.get(next(to_read).refund, actor=AGENT).allowed),
         "explain": partial(lambda: refunds.explain(next(to_read).refund, actor=AGENT)),
         DUE: partial(_fire, refunds),
         "queue": partial(refunds.queue, actor=AGENT),  # when nothing that is due is left

@@ -68,7 +68,7 @@ def measure(url: str, *, refunds: int, rounds: int, moves: int) -> Compared:
 
 
 def _program(scene: Scene, places: Sequence[Place]) -> tuple[str, str, Mapping[str, object]]:
-    plan = {"url": scene.url, "synchronous": scene.synchronous, "places": {EVENT: places}}
+    plan = {"url": scene.url, "synchronous": scene.synchronous, "style": "", "places": {EVENT: places}}
     return sys.executable, "bench.arms.facade", plan
 
 

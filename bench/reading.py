@@ -22,7 +22,7 @@ def measure(scene: Scene, *, rounds: int = 20, calls: int = 10) -> Mapping[str, 
     with Refunds.connect(scene.url) as refunds:
         times = turns(
             {
-                OURS: lambda: refunds.get(next(places).refund, actor=AGENT),
+                OURS: lambda: refunds.get(next(places).refund, actor=AGENT).allowed,
                 SELECT: lambda: hand.connection.execute(statement, next(places), **options).fetchone(),
             },
             rounds=rounds, calls=calls,

@@ -80,12 +80,15 @@ class Wanted(NamedTuple):
     events: Sequence[str] = tuple(EVENTS)
 
 
-def build(name: str, url: str, wanted: Wanted, arms: Sequence[str]) -> Scene:
-    """Fill a new database and deal its refunds to the arms, all over the database; the first arm finds what is due."""
+def build(name: str, url: str, wanted: Wanted, arms: Sequence[str], others: Sequence[str] = ()) -> Scene:
+    """Fill a new database and deal its refunds to the arms, all over the database; the first arm finds what is due.
+
+    `others` are arms that lapse nothing.
+    """
     models, late = _lives(url)
     lived.copy(url, models, wanted.refunds, prefix="N")
     recordings = _recordings(url)
-    places, rest = _dealt(wanted, arms)
+    places, rest = _dealt(wanted, (*arms, *others))
     for number, arm in enumerate(arms):
         # One arm finds what is due; of the others' only they know that it is, so that nobody takes it from them.
         columns = {"next_due_at": _FAR} if number else {}

@@ -1,4 +1,7 @@
-"""refundflow itself: one call of the facade per move, or one batch of what is due."""
+"""refundflow itself: one call of the facade per move, or one batch of what is due.
+
+An answer is made when it is looked at: with the style "read" of the plan it is, as far as what is possible next.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -22,8 +25,10 @@ def opened(plan: Mapping[str, Any]) -> Iterator[tuple[Move, Mapping[str, str]]]:
                 fired = refunds.fire(Counter())
                 if fired != BATCH:
                     raise RuntimeError(f"{fired} refunds were due instead of {BATCH}")
-            else:
-                move(refunds, event, Place(*plan["places"][event][number]))
+                return
+            answer = move(refunds, event, Place(*plan["places"][event][number]))
+            if plan["style"] == "read":
+                answer.allowed  # noqa: B018  it is what looking costs that is measured
 
         yield make, {"refundflow": __version__}
 
