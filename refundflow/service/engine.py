@@ -41,6 +41,7 @@ class Engine:
         self.vault = Vault(store.secret, rehearsal=store.rehearsal)
         self.policy = policy
         self._policies: dict[str, Policy] = {policy.version: policy}
+        self._policy_is_kept = False
         self.damaged: set[str] = set()  # what could not be read or moved, and was told
         with store.read() as tx:
             self.refresh(tx)
@@ -260,7 +261,7 @@ class Engine:
         opened = decision.refund is not None and decision.refund not in stored.aggregate.refunds
         tx.commit_moves(
             [Move(stored, decision, sealed, *kept)],
-            policy=(self.policy.version, policies.content_of(self.policy)) if opened else None,
+            policy=self._policy_to_keep(tx) if opened else None,
             rehearsed_until=now if self.store.rehearsal else None,
         )
         for item in sealed:
@@ -289,6 +290,13 @@ class Engine:
             return {}
         commit = self.vault.commitment
         return {index: {name: commit(key, own.subject, own.seq, name, text) for name, text in texts.items()}}
+
+    def _policy_to_keep(self, tx: Tx) -> tuple[str, str] | None:
+        """Return (version, text) of the policy in force until it is seen in the database: no policy ever leaves it."""
+        version = self.policy.version
+        if not self._policy_is_kept:
+            self._policy_is_kept = tx.policy(version) is not None
+        return None if self._policy_is_kept else (version, policies.content_of(self.policy))
 
     def _kept(
         self, entry: Entry, request: Request | None, owner: BuyerRow | None, texts: Mapping[str, str], *, taken: bool
@@ -365,7 +373,8 @@ def _repeatedly(transactions: Sequence[Callable[[], AbstractContextManager[Tx]]]
             last = conflict
             if time.monotonic() > end:
                 break
-            time.sleep(random.uniform(0, 0.01 * 2**tried))
+            if tried:  # at the first retry an act queues for the lock of its line
+                time.sleep(random.uniform(0, 0.01 * 2**tried))
     if last.reason == "busy":
         raise Busy("the database stayed busy: try again in a moment") from last
     raise ChangedMeanwhile("others changed it meanwhile, several times: look again and decide anew") from last
