@@ -156,6 +156,8 @@ class Refund(Base, table=True):
         # With the state behind both, what stands open is counted without reading rows among millions that are over.
         _where_set("ix_refunds_due", "next_due_at", "id", "state", when="next_due_at"),
         _where_set("ix_refunds_warn", "next_warn_at", "id", when="next_warn_at"),
+        _where_set("ix_refunds_clear", "clear_due_at", "id", when="clear_due_at"),
+        _where_set("ix_refunds_assignee", "assignee", "next_due_at", "id", when="assignee"),
         Index(None, "order_id", "line"),
         Index(None, "submitted_at", "id"),
         Index(None, "buyer", "submitted_at"),
@@ -170,6 +172,8 @@ class Refund(Base, table=True):
     next_due_at: datetime | None = Field(sa_type=Moment)
     next_warn_at: datetime | None = Field(sa_type=Moment)
     warned_at: datetime | None = Field(sa_type=Moment)
+    clear_due_at: datetime | None = Field(sa_type=Moment)
+    assignee: str | None = Field(sa_type=Text)
     claimed: int = Field(sa_type=BigInteger)
     approved: int = Field(sa_type=BigInteger)
     in_flight: int = Field(sa_type=BigInteger)

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 # Every revision from the first to the newest; a test compares them with the files in versions/.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 HEAD = REVISIONS[-1]
 _LOCK = 7_265_667_500_001  # of pg_advisory_xact_lock, so that two upgrades do not meet
 

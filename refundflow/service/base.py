@@ -131,10 +131,10 @@ class Facade:
             )
         )
 
-    def open_cases(self, tx: Tx) -> Iterator[Case]:
-        """Yield every refund that is not at its end, in order of its next due moment, as stored."""
+    def open_cases(self, tx: Tx, *, clear: bool = False, assignee: str | None = None) -> Iterator[Case]:
+        """Yield refunds that are not at their end, in order of their next due moment, as stored; see `Tx.queue`."""
         after: tuple[str, str] | None = None
-        while page := tx.queue(after=after, limit=PAGE):
+        while page := tx.queue(clear=clear, assignee=assignee, after=after, limit=PAGE):
             yield from page
             last = page[-1]
             after = (min(item["due_at"] for item in last["deadlines"].values()), last["id"])

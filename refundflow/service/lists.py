@@ -10,7 +10,7 @@ from refundflow.errors import BadInput
 from refundflow.service.callers import Caller, parse_caller
 from refundflow.service.door import check_moment, check_reference, one_line
 from refundflow.service.reading import Reading
-from refundflow.store import Tx
+from refundflow.store import Tx, goes_first
 from states import times
 from states.case import Case
 from states.chart import phase_of
@@ -116,7 +116,7 @@ class Lists(Reading):
         def read(tx: Tx) -> tuple[values.QueueItem, ...]:
             self._registered(tx, caller)
             now = self._now(tx, at)
-            found = (self._read_case(tx, case, caller, at) for case in self._open_cases(tx, caller))
+            found = (self._read_case(tx, case, caller, at) for case in self._open_cases(tx, caller, mine))
             items = (self._queued(item, now) for item in found if item.state not in TABLE.final)
             wanted = (
                 item
@@ -127,14 +127,15 @@ class Lists(Reading):
 
         return self.engine.read(read)
 
-    def _open_cases(self, tx: Tx, caller: Caller) -> Iterator[Case]:
+    def _open_cases(self, tx: Tx, caller: Caller, mine: bool) -> Iterator[Case]:
         """Yield open refunds as they stand in a queue: appeals with clear evidence, then by due moment."""
         if caller.buyer_seen is not None:
             owner = tx.buyer_by_lookup(self.engine.vault.buyer_lookup(caller.buyer_seen))
             yield from tx.find(buyer_ref=owner.ref, limit=MAX_PAGE) if owner else ()
             return
-        yield from (case for case in self.open_cases(tx) if _goes_first(case))
-        yield from (case for case in self.open_cases(tx) if not _goes_first(case))
+        assignee = caller.name if mine else None
+        yield from self.open_cases(tx, clear=True, assignee=assignee)
+        yield from (case for case in self.open_cases(tx, assignee=assignee) if not goes_first(case))
 
     def _queued(self, refund: values.Refund, now: datetime) -> values.QueueItem:
         turn = TURNS[refund.state]
@@ -158,10 +159,6 @@ class Lists(Reading):
 
 def _last_day(due_at: datetime, zone: ZoneInfo) -> date:
     return (due_at - timedelta(microseconds=1)).astimezone(zone).date()
-
-
-def _goes_first(case: Case) -> bool:
-    return case["state"] == "appealed" and bool(case.get("clear_evidence"))
 
 
 def _urgency(item: values.QueueItem) -> tuple[bool, datetime, str]:

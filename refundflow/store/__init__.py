@@ -5,7 +5,7 @@ from refundflow.store.documents import canonical, read_document
 from refundflow.store.entries import REGISTER_ORDER
 from refundflow.store.log import TILE_WIDTH, LogEnd, Logged, Piece, StoredCheckpoint, Tile
 from refundflow.store.log_pages import EntryFacts, LogEntry
-from refundflow.store.moves import NEAR, line_columns, refund_columns
+from refundflow.store.moves import NEAR, goes_first, line_columns, refund_columns
 from refundflow.store.rows import (
     FIRST_PREVIOUS,
     Content,
@@ -56,6 +56,7 @@ __all__ = [
     "Tile",
     "Tx",
     "canonical",
+    "goes_first",
     "line_columns",
     "read_document",
     "refund_columns",

@@ -45,8 +45,8 @@ _LEDGER_COLUMNS = tuple(Ledger.__dataclass_fields__)
 # What never changes is never written again: a column that is set has its index written anew, the same value or not.
 _CHANGING_LINE = ("captured", *_LEDGER_COLUMNS, "document", "seq", "head", "refusal", "repeats")
 _CHANGING_REFUND = (
-    "state", "next_due_at", "next_warn_at", "approved", "in_flight", "settled", "abused", "document", "seq", "head",
-    "refusal", "repeats",
+    "state", "next_due_at", "next_warn_at", "clear_due_at", "assignee", "approved", "in_flight", "settled", "abused",
+    "document", "seq", "head", "refusal", "repeats",
 )  # fmt: skip
 
 COUNT_CALENDARS = select(func.count()).select_from(table_of(CalendarText))
@@ -138,15 +138,22 @@ def _amounts(ledger: Ledger) -> dict[str, int]:
 
 def refund_columns(case: Case, warned_at: str | None = None) -> dict[str, Any]:
     """Derive the columns of a refund from its document; moments as text."""
+    due_at = min((item["due_at"] for item in case["deadlines"].values()), default=None)
     return {
         "order_id": case["order_id"], "id": case["id"], "line": case["line"], "state": case["state"],
         "buyer": case["buyer"], "submitted_at": case["submitted_at"],
-        "next_due_at": min((item["due_at"] for item in case["deadlines"].values()), default=None),
-        "next_warn_at": next_warning(case, warned_at),
+        "next_due_at": due_at, "next_warn_at": next_warning(case, warned_at),
+        "clear_due_at": due_at if goes_first(case) else None,
+        "assignee": case.get("assignee") if due_at is not None else None,
         "claimed": case["claimed"], "approved": case["approved"], "in_flight": case["in_flight"],
         "settled": case["settled"], "abused": "ABUSE_SUSPECTED" in case.get("rejection", {}).get("grounds", ()),
         "document": document_text(case), "seq": case["seq"],
     }  # fmt: skip
+
+
+def goes_first(case: Case) -> bool:
+    """Tell whether a refund stands before all others in a queue: an appeal with clear evidence."""
+    return case["state"] == "appealed" and case.get("clear_evidence", False)
 
 
 def next_warning(case: Case, warned_at: str | None) -> str | None:

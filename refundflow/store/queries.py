@@ -116,10 +116,18 @@ class Queries:
         place = (_REFUND.c.submitted_at, _REFUND.c.id)
         return self._cases(_page(asked, place, after, limit))
 
-    def queue(self, *, after: tuple[str, str] | None = None, limit: int = 50) -> list[Case]:
-        """Return open refunds in order of (next due moment, id), from `after` that place on."""
-        asked = select(_REFUND.c.document).where(_REFUND.c.next_due_at.is_not(None))
-        return self._cases(_page(asked, (_REFUND.c.next_due_at, _REFUND.c.id), after, limit))
+    def queue(
+        self, *, clear: bool = False, assignee: str | None = None, after: tuple[str, str] | None = None, limit: int = 50
+    ) -> list[Case]:
+        """Return open refunds in order of (next due moment, id), from `after` that place on.
+
+        Of all, or only appeals with clear evidence (`clear`), or those of one assignee.
+        """
+        due_at = _REFUND.c.clear_due_at if clear else _REFUND.c.next_due_at
+        asked = select(_REFUND.c.document).where(due_at.is_not(None))
+        if assignee is not None:
+            asked = asked.where(_REFUND.c.assignee == assignee)
+        return self._cases(_page(asked, (due_at, _REFUND.c.id), after, limit))
 
     def payment_facts(self, payment_no: str, *, lock: bool) -> PaymentFacts:
         """Return what was sent on a channel payment, over all lines; `lock` lets no other writer send on it."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
@@ -14,6 +15,7 @@ from refundflow.store import Store
 from refundflow.tables import FINAL, KINDS, LEAVES, Base
 from states.refund_v1 import TABLE
 from tests.support.databases import Databases
+from tests.support.market import BUYER, LI, Market, a_file
 from tests.support.moves import register, submit
 
 # SQLite numbers rows by their primary key only: there `gid` is it, and the chain's own key is a constraint.
@@ -210,3 +212,27 @@ def test_a_guard_that_does_not_stand_is_found(url: str, sqlite: str, postgres: s
         migrations.assert_guards(connection)
     with pytest.raises(errors.ProofFailed, match="guard"):
         migrations.upgrade(url)
+
+
+def test_what_queues_ask_for_is_filled_in_from_documents(live: Market) -> None:
+    """A database that was filled before revision 0007 has the same columns after it as one that was filled since."""
+    appealed = live.to("rejected.appealable")
+    live.act(appealed, "appeal", BUYER, evidence=[a_file("platform_promise")])
+    for refund in (appealed, live.to("submitted"), ended := live.to("submitted")):
+        live.act(refund, "assign", LI, to="li")
+    live.act(ended, "withdraw", BUYER)
+    asked = text("SELECT id, clear_due_at, assignee FROM refunds ORDER BY id")
+
+    with migrations.connect(live.url) as connection:
+        before = connection.execute(asked).fetchall()
+    assert [(row[1] is not None, row[2]) for row in before] == [(True, "li"), (False, "li"), (False, None)]
+    with migrations.connect(live.url, write=True) as connection:
+        configuration = migrations._configuration()
+        configuration.attributes["connection"] = connection
+        command.downgrade(configuration, "0006")
+    assert [step.name for step in migrations.upgrade(live.url)] == ["0007"]
+    with migrations.connect(live.url) as connection:
+        assert connection.execute(asked).fetchall() == before
+    live.restart()
+    assert next(item.refund.id for item in live.refunds.queue(actor=LI, mine=True)) == appealed
+    live.require_sound()

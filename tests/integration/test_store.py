@@ -324,6 +324,24 @@ def test_due_work_is_found_by_the_partial_index(held: Store) -> None:
         assert "USING COVERING INDEX ix_refunds_due" in plan.fetchall()[0][3]
 
 
+@pytest.mark.parametrize(
+    ("asked", "index"), [({}, "due"), ({"clear": True}, "clear"), ({"assignee": "li"}, "assignee")], ids=str
+)
+def test_a_queue_begins_with_what_an_index_gives_in_order(held: Store, asked: dict[str, Any], index: str) -> None:
+    """However many refunds are open, the first page of a queue is found without reading or sorting the others."""
+    if held.dialect != "sqlite":
+        pytest.skip("a plan of PostgreSQL depends on its statistics")
+    plans: list[str] = []
+    with held.read() as tx:
+        driver = tx.session._connection
+        driver.set_trace_callback(plans.append)
+        assert len(tx.queue(**asked, limit=9)) == (not asked)
+        driver.set_trace_callback(None)
+        [asked_for] = [plan for plan in plans if plan.startswith("SELECT")]
+        [[*_, plan]] = driver.execute(f"EXPLAIN QUERY PLAN {asked_for}").fetchall()
+    assert f"USING INDEX ix_refunds_{index}" in plan
+
+
 def test_a_warning_is_given_once(held: Store) -> None:
     """What was warned of is not found again, whatever else changes."""
     warned = START + timedelta(hours=4)
