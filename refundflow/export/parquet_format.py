@@ -4,8 +4,10 @@ The pieces are record batches, each behind its length, so that an interrupted ex
 Parquet file at the end. Needs the extra `parquet`.
 """
 
+import io
 import struct
-from collections.abc import Iterator
+from array import array
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,16 @@ import orjson
 
 from refundflow.errors import Misconfigured
 from refundflow.export.port import Cursor, Piece
-from refundflow.export.rows import COLUMNS, LEDGER, Row, json_lines, row_of
+from refundflow.export.rows import COLUMNS, LEDGER, Row, row_of
 from refundflow.export.source import Entry, Source
 
 Json = Any
 _LENGTH = struct.Struct("<Q")
+_SIZES = struct.Struct("<QQQ")  # rows, bytes of their bodies, bytes of their other columns
 _GROUP = 20_000  # rows
 _MOMENTS = ("effective_at", "recorded_at", "occurred_at")
 _NUMBERS = ("leaf", "seq", *LEDGER, "cause", "repeats")
+_BODY = COLUMNS.index("body")
 _CODES = ("kind", "event", "from", "to", "actor_role", "reason", "policy", "chart", "calendar")
 
 
@@ -34,18 +38,54 @@ class Parquet:
         self._json = self._arrow.json
         self._schema = _schema(self._arrow)
 
-    def pieces(self, source: Source, cursor: Cursor) -> Iterator[Piece]:
-        """Yield a record batch for page after page."""
-        for piece in json_lines(source, cursor, _row):
-            yield piece._replace(data=self._batch(piece.data) if piece.rows else b"")
+    def pieces(self, source: Source, cursor: Cursor) -> Generator[Piece]:
+        """Yield the rows of page after page: where each body ends, the bodies, and lines of JSON without them."""
+        bodies, lines, ends = io.BytesIO(), io.BytesIO(), array("i")
 
-    def _batch(self, lines: bytes) -> bytes:
-        """Let Arrow read lines of JSON into columns of their types; return the record batch behind its length."""
-        options = self._json.ParseOptions(explicit_schema=self._schema, unexpected_field_behavior="error")
-        once = self._json.ReadOptions(use_threads=False, block_size=len(lines) + 1)
-        (batch,) = self._json.read_json(self._arrow.py_buffer(lines), once, options).to_batches()
-        data: bytes = batch.serialize().to_pybytes()
-        return _LENGTH.pack(len(data)) + data
+        def write(entry: Entry) -> None:
+            bodies.write(entry.stored.body)
+            ends.append(bodies.tell())
+            lines.write(orjson.dumps(_row(entry), option=orjson.OPT_APPEND_NEWLINE))
+
+        for written, behind in source.pages(write, cursor):
+            yield Piece(
+                b"".join(
+                    (
+                        _SIZES.pack(len(ends), bodies.tell(), lines.tell()),
+                        ends.tobytes(),
+                        bodies.getbuffer()[: bodies.tell()],
+                        lines.getbuffer()[: lines.tell()],
+                    )
+                ),
+                len(written),
+                behind,
+            )
+            bodies.seek(0), lines.seek(0)
+            del ends[:]
+
+    def encode(self, data: bytes) -> bytes:
+        """Let Arrow read lines of JSON into columns of their types; return the record batch behind its length.
+
+        The bodies, half of all bytes, are not read: a column of text is where each one ends, and the bytes.
+        """
+        arrow = self._arrow
+        rows, bodies, lines = _SIZES.unpack_from(data)
+        if not rows:
+            return b""
+        whole = arrow.py_buffer(data)
+        at = _SIZES.size
+        ends = array("i", [0])
+        ends.frombytes(data[at : at + 4 * rows])
+        at += 4 * rows
+        body = arrow.StringArray.from_buffers(rows, arrow.py_buffer(ends), whole.slice(at, bodies))
+        once = self._json.ReadOptions(use_threads=False, block_size=lines + 1)
+        options = self._json.ParseOptions(
+            explicit_schema=self._schema.remove(_BODY), unexpected_field_behavior="error"
+        )
+        (batch,) = self._json.read_json(whole.slice(at + bodies, lines), once, options).to_batches()
+        batch = arrow.RecordBatch.from_arrays([*batch.columns, body], schema=self._schema)
+        written: bytes = batch.serialize().to_pybytes()
+        return _LENGTH.pack(len(written)) + written
 
     def finish(self, part: Path) -> bool:
         """Write the batches as Parquet, in row groups of the same size each."""
@@ -100,8 +140,9 @@ def _coded(arrow: Any, field: Any) -> Any:
 
 
 def _row(entry: Entry) -> Row:
-    """Return a row with objects that have no columns of their own as text."""
+    """Return a row without the body, and with objects that have no columns of their own as text."""
     row = row_of(entry)
+    del row["body"]
     row["params"], row["texts"] = _text(row["params"]), _text(row["texts"])
     if row["blockers"]:
         row["blockers"] = [{**item, "params": _text(item["params"])} for item in row["blockers"]]

@@ -1,6 +1,6 @@
 """What every format of the export offers: pieces of a file, each with the place where the next one begins."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -10,7 +10,7 @@ Cursor = Any  # JSON, kept beside an unfinished file; None: the beginning
 
 
 class Piece(NamedTuple):
-    """Bytes that follow what was written before, how many rows they hold, and where the next piece begins."""
+    """Data that follow what was written before, how many rows they hold, and where the next piece begins."""
 
     data: bytes
     rows: int
@@ -24,8 +24,12 @@ class Format(Protocol):
     name: str
     file: str  # its name in a folder
 
-    def pieces(self, source: Source, cursor: Cursor) -> Iterator[Piece]:
+    def pieces(self, source: Source, cursor: Cursor) -> Generator[Piece]:
         """Yield the pieces from a cursor on, the same ones however often it is asked."""
+        ...
+
+    def encode(self, data: bytes) -> bytes:
+        """Turn the data of a piece into the bytes that are written; called from another thread."""
         ...
 
     def finish(self, part: Path) -> bool:
@@ -35,6 +39,10 @@ class Format(Protocol):
 
 class Plain:
     """The base of formats whose joined pieces are the file."""
+
+    def encode(self, data: bytes) -> bytes:
+        """Change nothing."""
+        return data
 
     def finish(self, part: Path) -> bool:
         """Change nothing."""

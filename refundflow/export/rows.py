@@ -1,7 +1,7 @@
 """One row per entry, the same in every table: what the sealed body says, in named columns."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import orjson
@@ -47,7 +47,7 @@ def row_of(entry: Entry) -> Row:
         raise unreadable(stored, problem) from problem
 
 
-def json_lines(source: Source, cursor: Cursor, row: Callable[[Entry], Row]) -> Iterator[Piece]:
+def json_lines(source: Source, cursor: Cursor, row: Callable[[Entry], Row]) -> Generator[Piece]:
     """Yield the rows of page after page as lines of JSON."""
     text = io.BytesIO()  # grows once: a thousand separate lines, or a new buffer each time, leave memory in pieces
 
