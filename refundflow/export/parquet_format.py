@@ -79,9 +79,7 @@ class Parquet:
         at += 4 * rows
         body = arrow.StringArray.from_buffers(rows, arrow.py_buffer(ends), whole.slice(at, bodies))
         once = self._json.ReadOptions(use_threads=False, block_size=lines + 1)
-        options = self._json.ParseOptions(
-            explicit_schema=self._schema.remove(_BODY), unexpected_field_behavior="error"
-        )
+        options = self._json.ParseOptions(explicit_schema=self._schema.remove(_BODY), unexpected_field_behavior="error")
         (batch,) = self._json.read_json(whole.slice(at + bodies, lines), once, options).to_batches()
         batch = arrow.RecordBatch.from_arrays([*batch.columns, body], schema=self._schema)
         written: bytes = batch.serialize().to_pybytes()
