@@ -66,21 +66,20 @@ def _line(entry: Entry) -> str:
         row[_DEADLINES : _DEADLINES + 1] = map("; ".join, zip(*map(_parts, told), strict=True))
     else:
         row[_DEADLINES : _DEADLINES + 1] = _NO_DEADLINE
-    return _joined(row) or _written(harmless(cell) if type(cell) is str else cell for cell in row)
+    return _joined(row)
 
 
-def _joined(row: Sequence[Any]) -> str | None:
-    """Join cells as the csv module does, in a third of the time; None where any but the objects may need a mark."""
+def _joined(row: Sequence[Any]) -> str:
+    """Mark and join cells as the csv module does, in half the time where none but the objects needs a mark."""
     commas, quotes, cells = len(row) - 1, 0, ["" if cell is None else cell for cell in row]
     for place in _OBJECTS:
         if text := cells[place]:
             cells[place] = f'"{text.replace(_QUOTE, _TWO_QUOTES)}"'
             commas, quotes = commas + text.count(","), quotes + 2 * text.count('"') + 2
     line = _LINE % tuple(cells)
-    if line.count(",") != commas or line.count('"') != quotes or "\n" in line or "\r" in line:
-        return None
-    if _RISKY_CELL(line) and [cell for cell in row if type(cell) is str and cell[:1] in RISKY]:
-        return None
+    quoted = line.count(",") != commas or line.count('"') != quotes or "\n" in line or "\r" in line
+    if quoted or (_RISKY_CELL(line) and [cell for cell in row if type(cell) is str and cell[:1] in RISKY]):
+        return _written(harmless(cell) if type(cell) is str else cell for cell in row)
     return line + "\r\n"
 
 
