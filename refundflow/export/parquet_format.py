@@ -15,16 +15,17 @@ import orjson
 
 from refundflow.errors import Misconfigured
 from refundflow.export.port import Cursor, Piece
-from refundflow.export.rows import COLUMNS, LEDGER, Row, row_of
+from refundflow.export.rows import COLUMNS, LEDGER, Row, row_of, taken
 from refundflow.export.source import Entry, Source
 
 Json = Any
 _LENGTH = struct.Struct("<Q")
 _SIZES = struct.Struct("<QQQ")  # rows, bytes of their bodies, bytes of their other columns
-_GROUP = 20_000  # rows
+_BATCH, _GROUP = 1_000, 20_000  # entries, rows
 _MOMENTS = ("effective_at", "recorded_at", "occurred_at")
 _NUMBERS = ("leaf", "seq", *LEDGER, "cause", "repeats")
 _BODY = COLUMNS.index("body")
+_ENDS = array("i", [0])  # where the texts of a column end, as Arrow has it
 _CODES = ("kind", "event", "from", "to", "actor_role", "reason", "policy", "chart", "calendar")
 
 
@@ -40,27 +41,16 @@ class Parquet:
 
     def pieces(self, source: Source, cursor: Cursor) -> Generator[Piece]:
         """Yield the rows of page after page: where each body ends, the bodies, and lines of JSON without them."""
-        bodies, lines, ends = io.BytesIO(), io.BytesIO(), array("i")
+        bodies, lines, ends = io.BytesIO(), io.BytesIO(), _ENDS[:0]
 
         def write(entry: Entry) -> None:
             bodies.write(entry.stored.body)
             ends.append(bodies.tell())
             lines.write(orjson.dumps(_row(entry), option=orjson.OPT_APPEND_NEWLINE))
 
-        for written, behind in source.pages(write, cursor):
-            yield Piece(
-                b"".join(
-                    (
-                        _SIZES.pack(len(ends), bodies.tell(), lines.tell()),
-                        ends.tobytes(),
-                        bodies.getbuffer()[: bodies.tell()],
-                        lines.getbuffer()[: lines.tell()],
-                    )
-                ),
-                len(written),
-                behind,
-            )
-            bodies.seek(0), lines.seek(0)
+        for written, behind in source.pages(write, cursor, size=_BATCH):
+            head = _SIZES.pack(len(ends), bodies.tell(), lines.tell())
+            yield Piece(head + ends.tobytes() + taken(bodies) + taken(lines), len(written), behind)
             del ends[:]
 
     def encode(self, data: bytes) -> bytes:
@@ -69,19 +59,16 @@ class Parquet:
         The bodies, half of all bytes, are not read: a column of text is where each one ends, and the bytes.
         """
         arrow = self._arrow
-        rows, bodies, lines = _SIZES.unpack_from(data)
+        rows, of_bodies, of_lines = _SIZES.unpack_from(data)
         if not rows:
             return b""
-        whole = arrow.py_buffer(data)
-        at = _SIZES.size
-        ends = array("i", [0])
-        ends.frombytes(data[at : at + 4 * rows])
-        at += 4 * rows
-        body = arrow.StringArray.from_buffers(rows, arrow.py_buffer(ends), whole.slice(at, bodies))
-        once = self._json.ReadOptions(use_threads=False, block_size=lines + 1)
+        behind_ends = _SIZES.size + rows * _ENDS.itemsize
+        ends, rest = _ENDS + array("i", data[_SIZES.size : behind_ends]), arrow.py_buffer(data).slice(behind_ends)
+        body = arrow.StringArray.from_buffers(rows, arrow.py_buffer(ends), rest.slice(0, of_bodies))
+        once = self._json.ReadOptions(use_threads=False, block_size=of_lines + 1)
         options = self._json.ParseOptions(explicit_schema=self._schema.remove(_BODY), unexpected_field_behavior="error")
-        (batch,) = self._json.read_json(whole.slice(at + bodies, lines), once, options).to_batches()
-        batch = arrow.RecordBatch.from_arrays([*batch.columns, body], schema=self._schema)
+        (others,) = self._json.read_json(rest.slice(of_bodies), once, options).to_batches()
+        batch = arrow.RecordBatch.from_arrays([*others.columns, body], schema=self._schema)
         written: bytes = batch.serialize().to_pybytes()
         return _LENGTH.pack(len(written)) + written
 

@@ -21,8 +21,8 @@ from states.case import merge
 Json = Any
 T = TypeVar("T")
 Reading = Callable[[], AbstractContextManager[Tx]]
-PAGE = 1_000  # entries
-_PAGES = 32  # of one read
+PAGE = 500  # entries
+_PAGES = 40  # of one read
 _KEPT_ORDERS = 2_000
 _DUE_WITHOUT_RULE = re.compile(rb'"due_at":(?![^}]*"rule":)').search
 
@@ -45,7 +45,7 @@ class Source:
         self._orders: OrderedDict[str, frozenset[str]] = OrderedDict()
 
     def pages(
-        self, make: Callable[[Entry], T], cursor: Sequence[int] | None = None
+        self, make: Callable[[Entry], T], cursor: Sequence[int] | None = None, *, size: int = PAGE
     ) -> Iterator[tuple[list[T], list[int]]]:
         """Yield what is made of the entries in log order, a page at a time, and the cursor: [number, next leaf].
 
@@ -56,21 +56,19 @@ class Source:
         while more:
             more = False
             with self._reading() as tx:
-                for page in tx.log_pages(after=after, until=self._until, page=PAGE, most=_PAGES, with_chain=_set_again):
+                for page in tx.log_pages(after=after, until=self._until, page=size, most=_PAGES, with_chain=_set_again):
                     made = [make(entry) for entry in self._chosen(tx, page, leaf)]
-                    after, leaf, more = page.entries[-1].gid, leaf + len(page.entries), len(page.entries) == PAGE
+                    after, leaf, more = page.entries[-1].gid, leaf + len(page.entries), len(page.entries) == size
                     yield made, [after, leaf]
 
     def _chosen(self, tx: Tx, page: LogPage, leaf: int) -> Iterator[Entry]:
         """Yield the chosen ones of some entries, each read only when it is its turn."""
         chooser, chains = self._chooser, page.chains
-        if chooser.everything:
-            for number, stored in enumerate(page.entries, leaf):
-                yield _entry(tx, stored, number, chains)
-            return
         self._learn(tx, {stored.order_id for stored in page.entries})
         for number, stored in enumerate(page.entries, leaf):
-            if not chooser.refunds_only or stored.subject in self._orders[stored.order_id]:
+            if chooser.everything:
+                yield _entry(tx, stored, number, chains)
+            elif not chooser.refunds_only or stored.subject in self._orders[stored.order_id]:
                 entry = _entry(tx, stored, number, chains)
                 if chooser.in_time(entry.body):
                     yield entry
