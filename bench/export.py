@@ -151,10 +151,10 @@ def one(way: str, form: str, url: str, output: str) -> dict[str, float]:
         with Path(output).open("rb") as file:
             hashlib.file_digest(file, "sha256")
         seconds = time.perf_counter() - begun
-    return {"rate": rows / seconds, "rss": _most_memory()}
+    return {"rate": rows / seconds, "rss": most_memory()}
 
 
-def _most_memory() -> float:
+def most_memory() -> float:
     """Return the most memory that this process had, in MB; `getrusage` would tell that of its parent."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
