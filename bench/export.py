@@ -19,6 +19,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from bench.clones import NUMBERS
+from bench.memory import most_memory
 from bench.scene import postgres_url, sqlite_url
 from refundflow import migrations
 from refundflow.service import Refunds
@@ -152,12 +153,6 @@ def one(way: str, form: str, url: str, output: str) -> dict[str, float]:
             hashlib.file_digest(file, "sha256")
         seconds = time.perf_counter() - begun
     return {"rate": rows / seconds, "rss": most_memory()}
-
-
-def most_memory() -> float:
-    """Return the most memory that this process had, in MB; `getrusage` would tell that of its parent."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 if __name__ == "__main__":
