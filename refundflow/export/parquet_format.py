@@ -8,6 +8,7 @@ import io
 import struct
 from array import array
 from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,10 @@ from refundflow.export.source import Entry, Source
 
 Json = Any
 _LENGTH = struct.Struct("<Q")
-_SIZES = struct.Struct("<QQQ")  # rows, bytes of their bodies, bytes of their other columns
 _BATCH, _GROUP = 1_000, 20_000  # entries, rows
 _MOMENTS = ("effective_at", "recorded_at", "occurred_at")
 _NUMBERS = ("leaf", "seq", *LEDGER, "cause", "repeats")
 _BODY = COLUMNS.index("body")
-_ENDS = array("i", [0])  # where the texts of a column end, as Arrow has it
 _CODES = ("kind", "event", "from", "to", "actor_role", "reason", "policy", "chart", "calendar")
 
 
@@ -40,37 +39,41 @@ class Parquet:
         self._schema = _schema(self._arrow)
 
     def pieces(self, source: Source, cursor: Cursor) -> Generator[Piece]:
-        """Yield the rows of page after page: where each body ends, the bodies, and lines of JSON without them."""
-        bodies, lines, ends = io.BytesIO(), io.BytesIO(), _ENDS[:0]
+        """Yield a record batch for page after page; another thread makes it, mostly outside of Python's lock."""
+        bodies, lines, ends = io.BytesIO(), io.BytesIO(), array("i")
 
         def write(entry: Entry) -> None:
             bodies.write(entry.stored.body)
             ends.append(bodies.tell())
             lines.write(orjson.dumps(_row(entry), option=orjson.OPT_APPEND_NEWLINE))
 
-        for written, behind in source.pages(write, cursor, size=_BATCH):
-            head = _SIZES.pack(len(ends), bodies.tell(), lines.tell())
-            yield Piece(head + ends.tobytes() + taken(bodies) + taken(lines), len(written), behind)
-            del ends[:]
+        waiting: tuple[Future[bytes], int, Cursor] | None = None
+        with ThreadPoolExecutor(1) as other:
+            for written, behind in source.pages(write, cursor, size=_BATCH):
+                if waiting:
+                    yield Piece(waiting[0].result(), *waiting[1:])
+                made = other.submit(self._batch, array("i", [0]) + ends, taken(bodies), taken(lines))
+                waiting = made, len(written), behind
+                del ends[:]
+            if waiting:
+                yield Piece(waiting[0].result(), *waiting[1:])
 
-    def encode(self, data: bytes) -> bytes:
-        """Let Arrow read lines of JSON into columns of their types; return the record batch behind its length.
+    def _batch(self, ends: "array[int]", bodies: bytes, lines: bytes) -> bytes:
+        """Return a record batch behind its length; nothing where there are no rows.
 
-        The bodies, half of all bytes, are not read: a column of text is where each one ends, and the bytes.
+        Arrow reads lines of JSON into columns of their types. The bodies, half of all bytes, are not read: a column
+        of text is where each one ends, and the bytes.
         """
-        arrow = self._arrow
-        rows, of_bodies, of_lines = _SIZES.unpack_from(data)
-        if not rows:
+        if not lines:
             return b""
-        behind_ends = _SIZES.size + rows * _ENDS.itemsize
-        ends, rest = _ENDS + array("i", data[_SIZES.size : behind_ends]), arrow.py_buffer(data).slice(behind_ends)
-        body = arrow.StringArray.from_buffers(rows, arrow.py_buffer(ends), rest.slice(0, of_bodies))
-        once = self._json.ReadOptions(use_threads=False, block_size=of_lines + 1)
+        arrow = self._arrow
+        body = arrow.StringArray.from_buffers(len(ends) - 1, arrow.py_buffer(ends), arrow.py_buffer(bodies))
+        once = self._json.ReadOptions(use_threads=False, block_size=len(lines) + 1)
         options = self._json.ParseOptions(explicit_schema=self._schema.remove(_BODY), unexpected_field_behavior="error")
-        (others,) = self._json.read_json(rest.slice(of_bodies), once, options).to_batches()
+        (others,) = self._json.read_json(arrow.py_buffer(lines), once, options).to_batches()
         batch = arrow.RecordBatch.from_arrays([*others.columns, body], schema=self._schema)
-        written: bytes = batch.serialize().to_pybytes()
-        return _LENGTH.pack(len(written)) + written
+        data: bytes = batch.serialize().to_pybytes()
+        return _LENGTH.pack(len(data)) + data
 
     def finish(self, part: Path) -> bool:
         """Write the batches as Parquet, in row groups of the same size each."""

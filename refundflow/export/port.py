@@ -10,7 +10,7 @@ Cursor = Any  # JSON, kept beside an unfinished file; None: the beginning
 
 
 class Piece(NamedTuple):
-    """Data that follow what was written before, how many rows they hold, and where the next piece begins."""
+    """Bytes that follow what was written before, how many rows they hold, and where the next piece begins."""
 
     data: bytes
     rows: int
@@ -28,10 +28,6 @@ class Format(Protocol):
         """Yield the pieces from a cursor on, the same ones however often it is asked."""
         ...
 
-    def encode(self, data: bytes) -> bytes:
-        """Turn the data of a piece into the bytes that are written; called from another thread."""
-        ...
-
     def finish(self, part: Path) -> bool:
         """Turn the joined pieces into the file, in place; False: they are the file already."""
         ...
@@ -39,10 +35,6 @@ class Format(Protocol):
 
 class Plain:
     """The base of formats whose joined pieces are the file."""
-
-    def encode(self, data: bytes) -> bytes:
-        """Change nothing."""
-        return data
 
     def finish(self, part: Path) -> bool:
         """Change nothing."""

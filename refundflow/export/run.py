@@ -2,7 +2,6 @@
 
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +16,7 @@ from refundflow.export.ocel_format import Ocel
 from refundflow.export.parquet_format import Parquet
 from refundflow.export.parts import Part, Place, Unfinished, Written, give_names, place_of, unfinished, whole
 from refundflow.export.pnml import pnml
-from refundflow.export.port import Format, Piece
+from refundflow.export.port import Format
 from refundflow.export.source import Reading, Source
 from refundflow.export.xes_format import Xes
 from refundflow.values import Exported, ExportFilters
@@ -147,7 +146,12 @@ class _Export:
         part = Part(self._part(name), kept)
         self._advance(part.rows)
         try:
-            self._write(form, name, part)
+            with closing(form.pieces(self._source, part.cursor)) as pieces:
+                for piece in pieces:
+                    part.add(piece.data, piece.rows, piece.cursor)
+                    if piece.rest:
+                        self._keep(name, part.kept())
+                    self._advance(piece.rows)
             joined = part.kept()["sha256"]
         finally:
             part.close()
@@ -155,24 +159,6 @@ class _Export:
         made = whole(part.path, part.rows, None if changed else joined)
         self._keep(name, {"whole": list(made)})
         return made
-
-    def _write(self, form: Format, name: str, part: Part) -> None:
-        """Write piece after piece; one is encoded, hashed and written by another thread while the next is made."""
-
-        def take(piece: Piece) -> int:
-            part.add(form.encode(piece.data), piece.rows, piece.cursor)
-            if piece.rest:
-                self._keep(name, part.kept())
-            return piece.rows
-
-        with ThreadPoolExecutor(1) as writer, closing(form.pieces(self._source, part.cursor)) as pieces:
-            taken: Future[int] | None = None
-            for piece in pieces:
-                if taken is not None:
-                    self._advance(taken.result())
-                taken = writer.submit(take, piece)
-            if taken is not None:
-                self._advance(taken.result())
 
     def _keep(self, name: str, kept: dict[str, Json]) -> None:
         self._state.files[name] = kept
