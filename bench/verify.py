@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="rounds, each of both ways (default %(default)s)")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        path = _exported(Path(folder))
+        path = exported(Path(folder))
         told = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         whole = _seconds(lambda: verifier.verify(path)) / len(told)
     entries = [(row["body"].encode(), row["subject"], row["prev"]) for row in told]
@@ -41,7 +41,8 @@ def main() -> None:
     _tell(entries, min(bare), min(bound), whole)
 
 
-def _exported(folder: Path) -> Path:
+def exported(folder: Path) -> Path:
+    """Play the demo in a folder and export it as JSON Lines; return the file."""
     url, path = f"sqlite:///{folder}/demo.db", folder / "entries.jsonl"
     Refunds.init(url, rehearsal=True)
     with Refunds.connect(url) as refunds:

@@ -4,10 +4,10 @@
 computed again without the database.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from refundflow.export.port import Cursor, Piece, Plain
-from refundflow.export.rows import json_lines, row_of
+from refundflow.export.rows import json_lines
 from refundflow.export.source import Source
 
 
@@ -16,6 +16,6 @@ class JsonLines(Plain):
 
     name, file = "jsonl", "entries.jsonl"
 
-    def pieces(self, source: Source, cursor: Cursor) -> Iterator[Piece]:
+    def pieces(self, source: Source, cursor: Cursor) -> Generator[Piece]:
         """Yield the lines of page after page."""
-        return json_lines(source, cursor, row_of)
+        return json_lines(source, cursor)

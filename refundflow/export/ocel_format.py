@@ -4,7 +4,7 @@ Events come in log order, then objects with the history of their attributes. Val
 by their declaration, as the published schema has it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -52,7 +52,7 @@ class Ocel(Plain):
 
     name, file = "ocel", "entries.jsonocel"
 
-    def pieces(self, source: Source, cursor: Cursor) -> Iterator[Piece]:
+    def pieces(self, source: Source, cursor: Cursor) -> Generator[Piece]:
         """Yield the events page by page, then the objects, which are begun anew where they were interrupted."""
         if cursor == [_END]:
             return

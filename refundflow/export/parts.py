@@ -18,8 +18,9 @@ from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
+from refundflow.disk import keep_names
 from refundflow.errors import BadInput, Busy, RefundflowError
-from refundflow.export.whole_file import NEEDED, keep_names, target_of
+from refundflow.export.whole_file import NEEDED, target_of
 
 Json = Any
 _CHUNK = 1 << 20  # bytes

@@ -1,6 +1,6 @@
 """What every format of the export offers: pieces of a file, each with the place where the next one begins."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -24,7 +24,7 @@ class Format(Protocol):
     name: str
     file: str  # its name in a folder
 
-    def pieces(self, source: Source, cursor: Cursor) -> Iterator[Piece]:
+    def pieces(self, source: Source, cursor: Cursor) -> Generator[Piece]:
         """Yield the pieces from a cursor on, the same ones however often it is asked."""
         ...
 

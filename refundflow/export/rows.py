@@ -1,7 +1,7 @@
 """One row per entry, the same in every table: what the sealed body says, in named columns."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Generator
 from typing import Any
 
 import orjson
@@ -47,13 +47,19 @@ def row_of(entry: Entry) -> Row:
         raise unreadable(stored, problem) from problem
 
 
-def json_lines(source: Source, cursor: Cursor, row: Callable[[Entry], Row]) -> Iterator[Piece]:
+def json_lines(source: Source, cursor: Cursor) -> Generator[Piece]:
     """Yield the rows of page after page as lines of JSON."""
     text = io.BytesIO()  # grows once: a thousand separate lines, or a new buffer each time, leave memory in pieces
 
     def write(entry: Entry) -> None:
-        text.write(orjson.dumps(row(entry), option=orjson.OPT_APPEND_NEWLINE))
+        text.write(orjson.dumps(row_of(entry), option=orjson.OPT_APPEND_NEWLINE))
 
     for written, behind in source.pages(write, cursor):
-        yield Piece(bytes(text.getbuffer()[: text.tell()]), len(written), behind)
-        text.seek(0)
+        yield Piece(taken(text), len(written), behind)
+
+
+def taken(buffer: io.BytesIO) -> bytes:
+    """Return what was written to a buffer, which is written again from its beginning."""
+    data = bytes(buffer.getbuffer()[: buffer.tell()])
+    buffer.seek(0)
+    return data

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from refundflow.export.parquet_format import Parquet
 from refundflow.export.parts import Part, Place, Unfinished, Written, give_names, place_of, unfinished, whole
 from refundflow.export.pnml import pnml
 from refundflow.export.port import Format
-from refundflow.export.source import Reads, Source
+from refundflow.export.source import Reading, Source
 from refundflow.export.xes_format import Xes
 from refundflow.values import Exported, ExportFilters
 from states.refund_v1 import TABLE
@@ -30,7 +31,7 @@ _CHART = "chart.pnml"
 
 
 def export_log(
-    reads: Reads[Any],
+    reading: Reading,
     *,
     formats: Sequence[str],
     output: str,
@@ -66,11 +67,12 @@ def export_log(
     command = {"formats": chosen, "filters": written(filters), "by": by, "origin": newest.origin}
     with unfinished(place, command) as state:
         if not state.resumed:
-            start = reads(lambda tx: tx.number_at(first - 1)) if first else 0
+            with reading() as tx:
+                start = tx.number_at(first - 1) if first else 0
             begun = {"made_at": made_at(), "by": by, "rehearsal": rehearsal, "first": first, "start": start}
             state.begun = {"head": list(newest), **begun}
             state.save(command)
-        export = _Export(reads, place, state, command, filters, progress or (lambda done, most: None))
+        export = _Export(reading, place, state, command, filters, progress or (lambda done, most: None))
         return export.run(made, sign)
 
 
@@ -87,20 +89,20 @@ class _Export:
 
     def __init__(
         self,
-        reads: Reads[Any],
+        reading: Reading,
         place: Place,
         state: Unfinished,
         command: Mapping[str, Json],
         filters: ExportFilters,
         progress: Progress,
     ) -> None:
-        self._reads, self._place, self._state, self._command = reads, place, state, command
+        self._reading, self._place, self._state, self._command = reading, place, state, command
         self._chooser, self._filters = Chooser(filters), filters
         self._progress, self._done, self._most = progress, 0, 0
         begun = state.begun
         self._head = tree.Head(*begun["head"])
         self._source = Source(
-            reads, last_gid=self._head.last_gid, chooser=self._chooser, first=begun["first"], start=begun["start"]
+            reading, last_gid=self._head.last_gid, chooser=self._chooser, first=begun["first"], start=begun["start"]
         )
 
     def run(self, formats: Sequence[Format], sign: Callable[[str], str] | None) -> Exported:
@@ -144,11 +146,12 @@ class _Export:
         part = Part(self._part(name), kept)
         self._advance(part.rows)
         try:
-            for piece in form.pieces(self._source, part.cursor):
-                part.add(piece.data, piece.rows, piece.cursor)
-                if piece.rest:
-                    self._keep(name, part.kept())
-                self._advance(piece.rows)
+            with closing(form.pieces(self._source, part.cursor)) as pieces:
+                for piece in pieces:
+                    part.add(piece.data, piece.rows, piece.cursor)
+                    if piece.rest:
+                        self._keep(name, part.kept())
+                    self._advance(piece.rows)
             joined = part.kept()["sha256"]
         finally:
             part.close()
@@ -188,7 +191,10 @@ class _Export:
         return array("Q", (leaf for page, _ in self._source.pages(lambda entry: entry.leaf) for leaf in page))
 
     def _manifest(self, files: Sequence[Mapping[str, Json]], extent: Mapping[str, Json], *, signed: bool) -> str:
-        missing = [] if self._chooser.whole else self._reads(lambda tx: tree.pruned(tx, self._head, self._leaves))
+        leaves = self._leaves
+        with self._reading() as tx:
+            missing = [] if self._chooser.whole else tree.pruned(tx, self._head, leaves)
+            rules = manifest.rules(tx)
         return manifest.text_of(
             head=self._head,
             signed=signed,
@@ -198,5 +204,5 @@ class _Export:
             extent=extent,
             files=files,
             pruned=missing,
-            rules=self._reads(manifest.rules),
+            rules=rules,
         )

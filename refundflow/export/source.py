@@ -1,11 +1,13 @@
 """What an export reads: the entries that filters choose, up to a fixed size of the log, page by page.
 
-Every page is a short read of its own. What lies below the size never changes, so that the same question has
-the same answer at any time, and an export that was interrupted goes on where it stood.
+Some pages share one short read. What lies below the size never changes, so that the same question has the same
+answer at any time, and an export that was interrupted goes on where it stood.
 """
 
+import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import groupby
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,14 +15,16 @@ import orjson
 
 from refundflow.errors import ProofFailed
 from refundflow.export.chosen import Chooser
-from refundflow.store import LogEntry, Tx
+from refundflow.store import LogEntry, LogPage, Tx
 from states.case import merge
 
 Json = Any
 T = TypeVar("T")
-Reads = Callable[[Callable[[Tx], T]], T]
-PAGE = 1_000  # entries
+Reading = Callable[[], AbstractContextManager[Tx]]
+PAGE = 500  # entries
+_PAGES = 40  # of one read
 _KEPT_ORDERS = 2_000
+_DUE_WITHOUT_RULE = re.compile(rb'"due_at":(?![^}]*"rule":)').search
 
 
 class Entry(NamedTuple):
@@ -35,63 +39,54 @@ class Entry(NamedTuple):
 class Source:
     """Reads the chosen entries below a size of the log; `first` and `start` are of the first one in question."""
 
-    def __init__(self, reads: Reads[Any], *, last_gid: int, chooser: Chooser, first: int = 0, start: int = 0) -> None:
-        self._reads, self._until, self._chooser = reads, last_gid, chooser
+    def __init__(self, reading: Reading, *, last_gid: int, chooser: Chooser, first: int = 0, start: int = 0) -> None:
+        self._reading, self._until, self._chooser = reading, last_gid, chooser
         self._first, self._start = first, start
         self._orders: OrderedDict[str, frozenset[str]] = OrderedDict()
 
     def pages(
-        self, make: Callable[[Entry], T], cursor: Sequence[int] | None = None
+        self, make: Callable[[Entry], T], cursor: Sequence[int] | None = None, *, size: int = PAGE
     ) -> Iterator[tuple[list[T], list[int]]]:
         """Yield what is made of the entries in log order, a page at a time, and the cursor: [number, next leaf].
 
         `make` is given one entry after the other, so that no more than one is held as it was read.
         """
         after, leaf = cursor or (self._start, self._first)
-        while True:
-            read, found = self._reads(lambda tx: self._page(tx, make, after, leaf))  # noqa: B023
-            if not read:
-                return
-            after, leaf = read[-1].gid, leaf + len(read)
-            yield found, [after, leaf]
-            if len(read) < PAGE:
-                return
+        more = True
+        while more:
+            more = False
+            with self._reading() as tx:
+                for page in tx.log_pages(after=after, until=self._until, page=size, most=_PAGES, with_chain=_set_again):
+                    made = [make(entry) for entry in self._chosen(tx, page, leaf)]
+                    after, leaf, more = page.entries[-1].gid, leaf + len(page.entries), len(page.entries) == size
+                    yield made, [after, leaf]
 
-    def _page(self, tx: Tx, make: Callable[[Entry], T], after: int, leaf: int) -> tuple[list[LogEntry], list[T]]:
-        read = tx.log_page(after=after, until=self._until, page=PAGE)
-        if not self._chooser.everything:
-            self._learn(tx, {stored.order_id for stored in read})
-        return read, [make(entry) for entry in self._chosen(tx, enumerate(read, leaf))]
-
-    def _chosen(self, tx: Tx, read: Iterable[tuple[int, LogEntry]]) -> Iterator[Entry]:
+    def _chosen(self, tx: Tx, page: LogPage, leaf: int) -> Iterator[Entry]:
         """Yield the chosen ones of some entries, each read only when it is its turn."""
-        chooser = self._chooser
-        for leaf, stored in read:
+        chooser, chains = self._chooser, page.chains
+        self._learn(tx, {stored.order_id for stored in page.entries})
+        for number, stored in enumerate(page.entries, leaf):
             if chooser.everything:
-                yield self._entry(tx, stored, leaf)
+                yield _entry(tx, stored, number, chains)
             elif not chooser.refunds_only or stored.subject in self._orders[stored.order_id]:
-                entry = self._entry(tx, stored, leaf)
+                entry = _entry(tx, stored, number, chains)
                 if chooser.in_time(entry.body):
                     yield entry
 
     def orders(self, make: Callable[[Iterator[Entry]], T], cursor: str | None = None) -> Iterator[tuple[T, str]]:
         """Yield what is made of the entries of order after order, chain by chain, and the cursor: the order id."""
         for order_id, read in groupby(self._by_place(cursor), key=lambda stored: stored.order_id):
-            looked_at = [(0, stored) for stored in read if stored.gid > self._start]
-            yield self._reads(lambda tx: self._order(tx, make, order_id, looked_at)), order_id  # noqa: B023
-
-    def _order(
-        self, tx: Tx, make: Callable[[Iterator[Entry]], T], order_id: str, read: Sequence[tuple[int, LogEntry]]
-    ) -> T:
-        if not self._chooser.everything:
-            self._learn(tx, {order_id})
-        return make(self._chosen(tx, read))
+            looked_at = LogPage([stored for stored in read if stored.gid > self._start], {})
+            with self._reading() as tx:
+                made = make(self._chosen(tx, looked_at, 0))
+            yield made, order_id
 
     def _by_place(self, cursor: str | None) -> Iterator[LogEntry]:
         # behind every subject of the order, whose names are below the greatest character
         place = ("", "", -1) if cursor is None else (cursor, "\U0010ffff", 0)
         while True:
-            read: list[LogEntry] = self._reads(lambda tx: tx.place_page(place, until=self._until, page=PAGE))  # noqa: B023
+            with self._reading() as tx:
+                read = tx.place_page(place, until=self._until, page=PAGE)
             yield from read
             if len(read) < PAGE:
                 return
@@ -106,19 +101,19 @@ class Source:
         while len(self._orders) > _KEPT_ORDERS + len(order_ids):
             self._orders.popitem(last=False)
 
-    @staticmethod
-    def _entry(tx: Tx, stored: LogEntry, leaf: int) -> Entry:
-        """Read the body; whoever made it unreadable is told with its place.
 
-        Raises:
-            ProofFailed: the body of the entry cannot be read.
-        """
-        try:
-            body = orjson.loads(stored.body)
-            told = body["patch"].get("deadlines")
-            return Entry(leaf, stored, body, _deadlines(tx, stored, told) if told else ())
-        except (ValueError, KeyError, TypeError, AttributeError) as problem:
-            raise unreadable(stored, problem) from problem
+def _entry(tx: Tx, stored: LogEntry, leaf: int, chains: Mapping[int, Sequence[bytes]]) -> Entry:
+    """Read the body; whoever made it unreadable is told with its place.
+
+    Raises:
+        ProofFailed: the body of the entry cannot be read.
+    """
+    try:
+        body = orjson.loads(stored.body)
+        told = body["patch"].get("deadlines")
+        return Entry(leaf, stored, body, _deadlines(tx, stored, told, chains) if told else ())
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise unreadable(stored, problem) from problem
 
 
 def unreadable(stored: LogEntry, problem: Exception) -> ProofFailed:
@@ -126,14 +121,22 @@ def unreadable(stored: LogEntry, problem: Exception) -> ProofFailed:
     return ProofFailed([f"{stored.subject}#{stored.seq}: the body cannot be read: {problem!r}"])
 
 
-def _deadlines(tx: Tx, stored: LogEntry, told: Mapping[str, Json]) -> list[dict[str, Json]]:
+def _set_again(body: bytes) -> bool:
+    """Guess, before it is parsed, whether an entry tells of a deadline only what changed in it."""
+    return _DUE_WITHOUT_RULE(body) is not None
+
+
+def _deadlines(
+    tx: Tx, stored: LogEntry, told: Mapping[str, Json], chains: Mapping[int, Sequence[bytes]]
+) -> list[dict[str, Json]]:
     """Return the deadlines that an entry set, each in full."""
     try:
         return [_deadline(name, item) for name, item in told.items() if item is not None]
     except KeyError:
         # Set again, a deadline is told by what changed in it: the rest stands in the entries before.
         standing: dict[str, Json] = {}
-        for before in tx.bodies(stored.order_id, stored.subject, upto=stored.seq):
+        chain = chains.get(stored.gid) or tx.bodies(stored.order_id, stored.subject, upto=stored.seq)
+        for before in chain:
             standing = merge(standing, orjson.loads(before)["patch"].get("deadlines") or {})
         return [_deadline(name, standing[name]) for name, item in told.items() if item is not None]
 

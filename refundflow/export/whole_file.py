@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from refundflow.disk import keep_names
 from refundflow.errors import BadInput, RefundflowError
 
 NEEDED = "needed: the path of a new file, or of a file to be replaced, in a folder that can be written"
@@ -64,12 +65,3 @@ def target_of(output: str) -> Path:
     except (OSError, RuntimeError) as problem:  # a name too long, links in a circle
         raise BadInput(f"{output}: {problem}; {NEEDED}", field="output") from problem
     return target
-
-
-def keep_names(folder: Path) -> None:
-    """Bring new names to the disk too."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

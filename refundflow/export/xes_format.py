@@ -4,7 +4,7 @@ Order lines and registers are no cases: their entries are in the other formats.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import groupby
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -49,7 +49,7 @@ class Xes(Plain):
 
     name, file = "xes", "entries.xes"
 
-    def pieces(self, source: Source, cursor: Cursor) -> Iterator[Piece]:
+    def pieces(self, source: Source, cursor: Cursor) -> Generator[Piece]:
         """Yield the head, then traces of whole orders, then the end of the log."""
         if cursor == [_END]:
             return

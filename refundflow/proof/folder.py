@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from refundflow.disk import keep_names
 from refundflow.errors import RefundflowError
-from refundflow.proof.keys import keep_names
 
 
 class Folder:

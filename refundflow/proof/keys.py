@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from refundflow import config
+from refundflow.disk import keep_names
 from refundflow.errors import BadInput, Misconfigured
 from refundflow.proof.notes import SigningKey, VerifyingKey, sign_note
 from refundflow.store import REGISTER_ORDER, Tx
@@ -101,15 +102,6 @@ def write_key(path: Path, key: SigningKey) -> None:
         keep_names(path.parent)
     except OSError as problem:
         raise BadInput(f"{path}: {problem.strerror}; needed: the path of a new file", field="key") from problem
-
-
-def keep_names(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def replace_key(path: Path, following: Path, key: SigningKey) -> Path:

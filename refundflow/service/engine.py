@@ -5,8 +5,8 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -130,7 +130,18 @@ class Engine:
         Raises:
             Busy: the database stayed locked.
         """
-        return _once(self.store.read, work)
+        with self.reading() as tx:
+            return work(tx)
+
+    @contextmanager
+    def reading(self) -> Iterator[Tx]:
+        """Give one snapshot to read.
+
+        Raises:
+            Busy: the database stayed locked.
+        """
+        with _told_busy(), self.store.read() as tx:
+            yield tx
 
     def look(self, work: Callable[[Tx], T]) -> T:
         """Run a read of which one statement tells what may change; it costs no transaction.
@@ -138,7 +149,8 @@ class Engine:
         Raises:
             Busy: the database stayed locked.
         """
-        return _once(self.store.look, work)
+        with _told_busy(), self.store.look() as tx:
+            return work(tx)
 
     def move(self, request: Request, facts: Callable[[Tx, Aggregate], Mapping[str, Json]] | None = None) -> Answer:
         """Carry one act out in one transaction.
@@ -348,10 +360,10 @@ class Engine:
         return Aggregate(line=documents.pop(line), ledger=Ledger(**ledger), refunds=documents)
 
 
-def _once(transaction: Callable[[], AbstractContextManager[Tx]], work: Callable[[Tx], T]) -> T:
+@contextmanager
+def _told_busy() -> Iterator[None]:
     try:
-        with transaction() as tx:
-            return work(tx)
+        yield
     except Conflict as conflict:
         raise Busy("the database stayed busy: try again in a moment") from conflict
 

@@ -86,7 +86,7 @@ class Exports(LogWork):
             return self.engine.read(lambda tx: newest_head(tx, self.engine.store.secret))
 
         return export_log(
-            self.engine.read,
+            self.engine.reading,
             formats=[format] if isinstance(format, str) else format,
             output=output,
             by=by,

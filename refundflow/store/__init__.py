@@ -4,7 +4,7 @@ from refundflow.store.connections import Conflict
 from refundflow.store.documents import canonical, read_document
 from refundflow.store.entries import REGISTER_ORDER
 from refundflow.store.log import TILE_WIDTH, LogEnd, Logged, Piece, StoredCheckpoint, Tile
-from refundflow.store.log_pages import EntryFacts, LogEntry
+from refundflow.store.log_pages import EntryFacts, LogEntry, LogPage
 from refundflow.store.moves import NEAR, goes_first, line_columns, refund_columns
 from refundflow.store.rows import (
     FIRST_PREVIOUS,
@@ -40,6 +40,7 @@ __all__ = [
     "Head",
     "LogEnd",
     "LogEntry",
+    "LogPage",
     "Logged",
     "Move",
     "PaymentFacts",

@@ -6,7 +6,7 @@ import select
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, cast
@@ -83,6 +83,13 @@ class Session:
         """Return the rows of several questions in order, each read to its end before the next is asked."""
         return [self.rows(question.statement, **question.values) for question in questions]
 
+    def ahead(self, questions: Sequence[Question]) -> Callable[[], list[list[Row]]]:
+        """Send several questions; return what waits for their rows, in binary form, while other work is done.
+
+        SQLite has nobody else who could work meanwhile: it is asked when the rows are waited for.
+        """
+        return lambda: self.gather(questions)
+
     def run(self, statement: Executable, **values: Any) -> int:
         """Run a write; return how many rows it touched."""
         cursor = self._execute(statement, values)
@@ -129,13 +136,21 @@ class PipelinedSession(Session):
 
     def binary_rows(self, statement: Executable, **values: Any) -> list[Row]:
         """Return all rows; bytes travel as they are, not as text."""
-        made = compiled_once(statement, self.dialect)
-        return cast(list[Row], self._connection.execute(made.text, made.bound(values), binary=True).fetchall())
+        return cast(list[Row], self._execute(statement, values, binary=True).fetchall())
 
     def gather(self, questions: Sequence[Question]) -> list[list[Row]]:
         """Return the rows of several questions, put in order and sent together."""
         asked = [self._execute(question.statement, question.values) for question in questions]
         return [cursor.fetchall() for cursor in asked]
+
+    def ahead(self, questions: Sequence[Question]) -> Callable[[], list[list[Row]]]:
+        """Send several questions; the server answers them while other work is done."""
+        asked = [self._execute(question.statement, question.values, binary=True) for question in questions]
+        return lambda: [cursor.fetchall() for cursor in asked]
+
+    def _execute(self, statement: Executable, values: Mapping[str, Any], *, binary: bool | None = None) -> Any:
+        made = compiled_once(statement, self.dialect)
+        return self._connection.execute(made.text, made.bound(values), binary=binary)
 
     def _flush(self) -> None:
         self._pipeline.sync()

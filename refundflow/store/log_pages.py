@@ -1,11 +1,11 @@
 """Pages of the log and of whole orders up to a number: what exports read, in constant memory."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Integer, LargeBinary, bindparam, case, cast, null, select, tuple_
 
-from refundflow.store.connections import Session
+from refundflow.store.connections import Question, Session
 from refundflow.tables import Transition, table_of
 
 _LOG = table_of(Transition)
@@ -58,6 +58,13 @@ class LogEntry(NamedTuple):
     hash: str
 
 
+class LogPage(NamedTuple):
+    """Entries in log order, and by their numbers the bodies of the chains up to those that ask for them."""
+
+    entries: list[LogEntry]
+    chains: Mapping[int, list[bytes]]
+
+
 class EntryFacts(NamedTuple):
     """What filters ask of one entry; `body` only of those that open a refund or a line."""
 
@@ -76,11 +83,32 @@ class LogPages:
 
     session: Session
 
-    def log_page(self, *, after: int, until: int, page: int) -> list[LogEntry]:
-        """Return the next entries behind the number `after`, in log order."""
-        rows = self.session.binary_rows(READ_PAGE, after=after, until=until, page=page)
-        self.session.forget_pages()
-        return list(map(LogEntry._make, rows))
+    def log_pages(
+        self, *, after: int, until: int, page: int, most: int, with_chain: Callable[[bytes], bool]
+    ) -> Iterator[LogPage]:
+        """Yield at most so many pages behind the number `after`; one that is not full is the last of the log.
+
+        `with_chain` tells by its body whether an entry asks for its chain. Where a server works by itself, it reads
+        the next page, and the chains for it, while the one that was yielded is used.
+        """
+        entries: list[LogEntry] = []
+        asking: list[LogEntry] = []
+        answers = self.session.ahead([Question(READ_PAGE, {"after": after, "until": until, "page": page})])
+        while True:
+            *chains, rows = answers()
+            self.session.forget_pages()
+            found = {entry.gid: [body for (body,) in chain] for entry, chain in zip(asking, chains, strict=True)}
+            ready, entries = entries, list(map(LogEntry._make, rows))
+            if entries:
+                most -= 1
+                asking = [entry for entry in entries if with_chain(entry.body)]
+                onward = page if most and len(entries) == page else 0
+                behind = Question(READ_PAGE, {"after": entries[-1].gid, "until": until, "page": onward})
+                answers = self.session.ahead([*map(_chain, asking), behind])
+            if ready:
+                yield LogPage(ready, found)
+            if not entries:
+                return
 
     def place_page(self, place: tuple[str, str, int], *, until: int, page: int) -> list[LogEntry]:
         """Return the next entries behind a place, by order id, subject and seq."""
@@ -93,7 +121,7 @@ class LogPages:
     def bodies(self, order_id: str, subject: str, *, upto: int) -> list[bytes]:
         """Return the bodies of a chain in order, up to the entry `upto`."""
         rows = self.session.binary_rows(READ_BODIES, order_id=order_id, subject=subject, upto=upto)
-        return [row[0] for row in rows]
+        return [body for (body,) in rows]
 
     def order_facts(self, order_ids: Sequence[str], *, until: int) -> list[EntryFacts]:
         """Return what filters ask of every entry of some orders, chain by chain in order."""
@@ -108,3 +136,7 @@ class LogPages:
         """Return the number of the entry at a position of the log, 0-based; None behind the end."""
         row = self.session.one(FIND_NUMBER, skipped=position)
         return int(row[0]) if row else None
+
+
+def _chain(entry: LogEntry) -> Question:
+    return Question(READ_BODIES, {"order_id": entry.order_id, "subject": entry.subject, "upto": entry.seq})

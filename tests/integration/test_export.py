@@ -14,12 +14,14 @@ import pytest
 from refundflow.audit import seal
 from refundflow.errors import BadInput, ProofFailed
 from refundflow.export import FORMATS
+from refundflow.export import source as reading
+from refundflow.export.chosen import Chooser
 from refundflow.export.csv_format import HEADER
 from refundflow.export.rows import COLUMNS
 from refundflow.service import Refunds
 from refundflow.spreadsheet import RISKY, harmless, original
 from refundflow.store import FIRST_PREVIOUS, Store
-from refundflow.values import Exported
+from refundflow.values import Exported, ExportFilters
 from states.case import Actor, Blocker, Entry
 from tests.support.databases import Databases
 from tests.support.moves import LINE, REFUND, SHOP, START, at, change, register, submit
@@ -190,18 +192,53 @@ def memory_of_export(refunds: Refunds, path: Path) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize(("size", "most"), [(1, 1), (1, 2), (2, 1), (3, 2), (4, 1), (5, 5)])
+def test_pages_and_reads_of_any_size_give_the_same(
+    refunds: Refunds, monkeypatch: pytest.MonkeyPatch, size: int, most: int
+) -> None:
+    """Every entry comes once, in order, with its deadlines in full, and every cursor goes on behind its page."""
+    monkeypatch.setattr(reading, "_PAGES", most)
+    refunds.checkpoint()
+    with refunds.engine.reading() as tx:
+        last = tx.log_end().last_gid
+    source = reading.Source(refunds.engine.reading, last_gid=last, chooser=Chooser(ExportFilters()))
+
+    def told(entry: reading.Entry) -> tuple[Any, ...]:
+        return entry.leaf, entry.stored, entry.deadlines
+
+    [(whole, _)] = source.pages(told)
+    pages = list(source.pages(told, size=size))
+
+    assert [item for page, _ in pages for item in page] == whole
+    assert [deadline["rule"] for entry in whole for deadline in entry[2]] == [REVIEW["rule"]] * 2
+    assert all(
+        [item for rest, _ in source.pages(told, cursor, size=size) for item in rest] == whole[cursor[1] :]
+        for _, cursor in pages
+    )
+
+
 @pytest.mark.parametrize(
     "texts",
-    [("plain", 1, None), ('with "quotes"', -1, ""), ("a,b", 0, "c"), ("line\nbreak", 1, "\r"), ("=1+1", 1, "李")],
+    [
+        ("plain", 1, None),
+        ('with "quotes"', -1, ""),
+        ("a,b", 0, "c"),
+        ("line\nbreak", 1, "\r"),
+        ("=1+1", 1, "李"),
+        ("-5", -5, "a"),
+        ("\u3000@x", 1, "\u2028"),
+        ("'=", 1, "\x00"),
+        ("5", -1, "＝1"),
+    ],
 )
 def test_lines_are_what_the_csv_module_writes(texts: tuple[Any, ...]) -> None:
-    """The fast way of joining cells gives the same bytes as the standard library's."""
+    """The fast way of joining cells gives the same bytes as the standard library's, formulas marked."""
     from refundflow.export.csv_format import _OBJECTS, _joined
 
-    row: list[Any] = [*texts, *[None] * (len(HEADER) - len(texts))]
+    row: list[Any] = [7, *texts, *[None] * (len(HEADER) - len(texts) - 1)]
     row[_OBJECTS[0]] = '{"a":"b,\\"c\\""}'
     expected = io.StringIO(newline="")
-    csv.writer(expected).writerow(row)
+    csv.writer(expected).writerow([harmless(cell) if isinstance(cell, str) else cell for cell in row])
 
     assert _joined(row) == expected.getvalue()
 
