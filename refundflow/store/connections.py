@@ -11,8 +11,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, cast
 
-from sqlalchemy import URL
+from sqlalchemy import URL, Select
 from sqlalchemy.sql.base import Executable
+from sqlalchemy.sql.dml import UpdateBase
 
 from refundflow.errors import Misconfigured
 from refundflow.store.statements import Compiled, DialectName, compiled_once, together
@@ -21,7 +22,7 @@ Row = Sequence[Any]
 Writes = Mapping[Executable, Sequence[Mapping[str, Any]]]  # what each statement writes
 Connection = Any  # sqlite3.Connection or psycopg.Connection: both have execute(text, values) → cursor
 # Short beside a move, so that whoever waits is as likely to be next as the one who just wrote.
-_LOOK_AGAIN_SECONDS = 0.0002
+_LOOK_AGAIN_SECONDS = 0.0005
 # Of one connection, at most. A batch of lapses touches some hundred pages; the default of 2 MiB gives them up at once.
 _CACHE_KIB = 32 * 1024
 # 16 MiB of write-ahead log before its pages are copied into the file: what changes again and again is copied once.
@@ -193,6 +194,28 @@ class StatementSession(LookingSession):
         self._connection.execute(together(tuple(shape)), values)
 
 
+class FileSession(LookingSession):
+    """A session on a file: it may read, and then write once, in one transaction that the other writers wait for."""
+
+    def __init__(self, connection: Connection, database: "SqliteDatabase") -> None:
+        super().__init__(connection, database.dialect)
+        self._database = database
+
+    def write(self, rows: Writes) -> None:
+        """Run all in one transaction; what is only checked comes first.
+
+        Raises:
+            Conflict: a row was not there, or not as it was expected.
+        """
+        with self._database.transaction(self._connection, write=True) as session:
+            for statement, values in rows.items():
+                if isinstance(statement, Select) and not all(session.one(statement, **row) for row in values):
+                    raise Conflict("changed", "what was read is no longer so")
+            session.write(
+                {statement: values for statement, values in rows.items() if isinstance(statement, UpdateBase)}
+            )
+
+
 class Database(Protocol):
     """What the store needs of a kind of database."""
 
@@ -291,8 +314,8 @@ class SqliteDatabase:
         return nullcontext(LookingSession(connection, self.dialect))
 
     def act(self, connection: sqlite3.Connection) -> AbstractContextManager[Session]:
-        """Run one transaction that writes: nobody else does meanwhile."""
-        return self.transaction(connection, write=True)
+        """Read before the others must wait, and write if nothing has changed since."""
+        return nullcontext(FileSession(connection, self))
 
     def _lock(self) -> None:
         """Take the writers' lock: SQLite alone lets some of several processes wait for seconds."""

@@ -18,9 +18,9 @@ Overtake = Callable[[], object]
 
 
 @pytest.fixture
-def market(postgres_databases: Databases) -> Iterator[Market]:
-    """Open a live database on PostgreSQL, where nothing keeps others away between the reading and the writing."""
-    opened = Market(postgres_databases.copy_of("live", prepare_live))
+def market(databases: Databases) -> Iterator[Market]:
+    """Open a live database: nothing keeps others away between the reading and the writing."""
+    opened = Market(databases.copy_of("live", prepare_live))
     yield opened
     opened.close()
 
