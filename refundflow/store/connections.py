@@ -332,12 +332,12 @@ class SqliteDatabase:
                 self._lock_file = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             _acquire(self._lock_file, self._wait_seconds)
         except BaseException:
-            self._turn.release()
+            self._unlock()  # an interrupt may come when the lock is there already
             raise
 
     def _unlock(self) -> None:
-        assert self._lock_file is not None, "who unlocks has locked"
-        fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+        if self._lock_file is not None:
+            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
         self._turn.release()
 
     def settle(self, connection: sqlite3.Connection) -> bool:
