@@ -176,15 +176,18 @@ class LookingSession(Session):
         """Refuse; see `write`."""
         raise TypeError("a look writes nothing")
 
+    def _write_once(self) -> None:
+        if self.writing:
+            raise TypeError("what is written twice needs a transaction")
+        self.writing = True
+
 
 class StatementSession(LookingSession):
     """A session without a transaction: it may read, and then write once, in one statement that commits by itself."""
 
     def write(self, rows: Writes) -> None:
         """Run all in one statement; see `together`."""
-        if self.writing:
-            raise TypeError("what is written twice needs a transaction")
-        self.writing = True
+        self._write_once()
         shape = [(statement, len(values)) for statement, values in rows.items() if values]
         values = [
             value
@@ -209,6 +212,7 @@ class FileSession(LookingSession):
         Raises:
             Conflict: a row was not there, or not as it was expected.
         """
+        self._write_once()
         with self._database.transaction(self._connection, write=True) as session:
             for statement, values in rows.items():
                 if isinstance(statement, Select) and not all(session.one(statement, **row) for row in values):

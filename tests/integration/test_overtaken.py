@@ -14,7 +14,7 @@ from refundflow.service.requests import Answer, Request, place_of
 from refundflow.store import Tx
 from states.case import Aggregate
 from tests.support.databases import Databases
-from tests.support.market import BUYER, CHEN, LI, QIAN, ZHAO, Market, prepare_live
+from tests.support.market import BUYER, CHEN, LI, QIAN, ZHAO, Market, prepare_live, prepare_rehearsal
 
 Overtake = Callable[[], object]
 
@@ -170,3 +170,17 @@ def test_a_repeated_key_answers_the_same_whatever_comes_meanwhile(market: Market
         answers.append(market.act(refund, "begin_review", LI, key="k1"))
     teller.join()
     assert all(answer == first for answer in answers)
+
+
+def test_the_time_of_a_rehearsal_in_between_never_goes_back(databases: Databases) -> None:
+    """Who was judged at an earlier moment than others have reached meanwhile is told so, and sets no clock back."""
+    opened = Market(databases.copy_of("rehearsal", prepare_rehearsal))
+    refund, other, early = opened.submit().id, opened.submit().id, opened.now
+    with pytest.raises(BadInput, match="backwards"):
+        overtaken(
+            opened.refunds.engine, refund, "begin_review", LI, at=early,
+            by=lambda: (opened.later(hours=1), opened.act(other, "begin_review", LI)),
+        )  # fmt: skip
+    assert opened.refunds.now() == opened.now > early
+    opened.require_sound()
+    opened.close()

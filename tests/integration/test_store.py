@@ -199,10 +199,10 @@ def test_a_process_may_have_many_files_open(postgres_databases: Databases) -> No
     resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
-def test_an_act_writes_once(postgres_databases: Databases) -> None:
+def test_an_act_writes_once(store: Store) -> None:
     """What would be two commits is refused."""
     row = {"key": "k", "value": "v"}
-    with Store.open(postgres_databases.copy_of("store", prepare)) as store, store.act() as tx:
+    with store.act() as tx:
         tx.session.write({KEEP_META: [row]})
         with pytest.raises(TypeError, match="twice"):
             tx.session.write({KEEP_META: [row]})
