@@ -119,6 +119,7 @@ class Answer:
         made = self._make()
         for each in names:
             object.__setattr__(self, each, getattr(made, each))
+        object.__setattr__(self, "_make", lambda: made)  # what it was made of is kept no longer
         return getattr(made, name)
 
 

@@ -343,9 +343,12 @@ class Engine:
         )
 
     def _as_of(self, tx: Tx, used: StoredEntry, now: Aggregate) -> Aggregate:
-        """Replay the chains of a line up to the end of one transaction: entries are numbered under the line's lock."""
+        """Replay the chains of a line up to the end of one transaction: entries are numbered under the line's lock.
+
+        They are read at one moment, for nobody need be kept away meanwhile.
+        """
         line = line_subject(now.line["order_id"], now.line["line"])
-        chains = {name: tx.entries(name, order_id=used.order_id) for name in (line, *now.refunds)}
+        chains = tx.chains(used.order_id, (line, *now.refunds))
         end = used.gid
         for entry in sorted((entry for chain in chains.values() for entry in chain), key=lambda entry: entry.gid):
             if entry.gid > end and not _follows(entry):

@@ -176,13 +176,18 @@ class LookingSession(Session):
         """Refuse; see `write`."""
         raise TypeError("a look writes nothing")
 
+    def _write_once(self) -> None:
+        if self.writing:
+            raise TypeError("what is written twice needs a transaction")
+        self.writing = True
+
 
 class StatementSession(LookingSession):
     """A session without a transaction: it may read, and then write once, in one statement that commits by itself."""
 
     def write(self, rows: Writes) -> None:
         """Run all in one statement; see `together`."""
-        self.writing = True
+        self._write_once()
         shape = [(statement, len(values)) for statement, values in rows.items() if values]
         values = [
             value
@@ -207,6 +212,7 @@ class FileSession(LookingSession):
         Raises:
             Conflict: a row was not there, or not as it was expected.
         """
+        self._write_once()
         with self._database.transaction(self._connection, write=True) as session:
             for statement, values in rows.items():
                 if isinstance(statement, Select) and not all(session.one(statement, **row) for row in values):
@@ -259,6 +265,10 @@ class Database(Protocol):
         """Give back what is held beside the connections."""
         ...
 
+    def forked(self) -> None:
+        """Give back in a child process what it has inherited beside the connections."""
+        ...
+
 
 class SqliteDatabase:
     """An SQLite file in WAL mode, full synchronous; writers queue at a lock file before `BEGIN IMMEDIATE`."""
@@ -269,7 +279,7 @@ class SqliteDatabase:
     def __init__(self, url: URL, wait_seconds: float) -> None:
         self._path, self._wait_seconds = str(url.database), wait_seconds
         self._turn = threading.Lock()
-        self._lock_file, self._lock_of = -1, -1  # of the process that opened it
+        self._lock_file: int | None = None
 
     def connect(self) -> sqlite3.Connection:
         """Open the file; it must exist."""
@@ -322,16 +332,16 @@ class SqliteDatabase:
         if not self._turn.acquire(timeout=self._wait_seconds):
             raise Conflict("busy", _BUSY)
         try:
-            if self._lock_of != os.getpid():  # a lock that is held is inherited by a process that is forked
+            if self._lock_file is None:
                 self._lock_file = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-                self._lock_of = os.getpid()
             _acquire(self._lock_file, self._wait_seconds)
         except BaseException:
-            self._turn.release()
+            self._unlock()  # an interrupt may come when the lock is there already
             raise
 
     def _unlock(self) -> None:
-        fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+        if self._lock_file is not None:
+            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
         self._turn.release()
 
     def settle(self, connection: sqlite3.Connection) -> bool:
@@ -364,9 +374,14 @@ class SqliteDatabase:
     def close(self) -> None:
         """Close the file of the lock."""
         with self._turn:
-            if self._lock_of == os.getpid():
+            if self._lock_file is not None:
                 os.close(self._lock_file)
-                self._lock_of = -1
+                self._lock_file = None
+
+    def forked(self) -> None:
+        """Close the file of the lock: a lock on it lasts as long as any process has it open, the parent or not."""
+        self._turn = threading.Lock()
+        self.close()
 
 
 class PostgresDatabase:
@@ -382,9 +397,11 @@ class PostgresDatabase:
         except ImportError as problem:
             raise Misconfigured("PostgreSQL needs the extra: pip install 'refundflow[postgres]'") from problem
         self._driver, self._int8 = psycopg, Int8Dumper
+        self._idle = psycopg.pq.TransactionStatus.IDLE
         self._lock_timeout = f"SET lock_timeout = {int(wait_seconds * 1000)}"
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
         again = psycopg.errors
+        self._late = (again.LockNotAvailable, again.QueryCanceled)  # by the server's lock_timeout or statement_timeout
         self._disk = (again.InsufficientResources, again.DiskFull, again.IoError)
         # what `together` divides by is zero when a row was not as it was read
         self._changed = (
@@ -460,10 +477,10 @@ class PostgresDatabase:
         return True
 
     def conflict(self, problem: BaseException) -> Conflict | None:
-        """Read a lost race as changed, a lock that did not come free as busy, a full disk as such."""
+        """Read a lost race as changed, what took the server too long as busy, a full disk as such."""
         if isinstance(problem, self._changed):
             return Conflict("changed", str(problem))
-        if isinstance(problem, self._driver.errors.LockNotAvailable):
+        if isinstance(problem, self._late):
             return Conflict("busy", str(problem))
         if isinstance(problem, self._disk):
             return Conflict("disk", str(problem))
@@ -471,10 +488,17 @@ class PostgresDatabase:
 
     def broken(self, connection: Connection) -> bool:
         """Tell whether the server has gone: on an idle connection it has nothing else to say."""
-        return bool(connection.closed) or bool(select.select([connection.fileno()], [], [], 0)[0])
+        if connection.closed or connection.pgconn.transaction_status != self._idle:
+            return True
+        asked = select.poll()  # select() knows no number of a file beyond 1023
+        asked.register(connection.fileno(), select.POLLIN)
+        return bool(asked.poll(0))
 
     def close(self) -> None:
         """Do nothing: there are only the connections."""
+
+    def forked(self) -> None:
+        """Do nothing; see `close`."""
 
 
 def database_of(url: URL, wait_seconds: float) -> Database:

@@ -1,6 +1,6 @@
 """Reading chains: one, all of them, or the entry that answered a key."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -53,6 +53,15 @@ class Entries:
             READ_CHAIN, order_id=order_id, subject=subject, after_seq=after_seq, upto=_NO_END if upto is None else upto
         )
         return [entry_of(row) for row in rows]
+
+    def chains(self, order_id: str, subjects: Sequence[str]) -> dict[str, list[StoredEntry]]:
+        """Return the entries of some chains of one order, each in order, all of one moment."""
+        asked = select(_ENTRY).where(_ENTRY.c.order_id == order_id, _ENTRY.c.subject.in_(subjects))
+        found: dict[str, list[StoredEntry]] = {subject: [] for subject in subjects}
+        for row in self.session.ask(asked.order_by(_ENTRY.c.subject, _ENTRY.c.seq)):
+            entry = entry_of(row)
+            found[entry.subject].append(entry)
+        return found
 
     def entry_by_key(self, order_id: str, key_scope: str, key: str) -> StoredEntry | None:
         """Return the entry that used up an idempotency key."""

@@ -12,12 +12,11 @@ SAFE, SEEN, SEEN_UNTIL = "safe", "seen", "seen_until"
 NO_LABELS = "[]"
 
 NEWEST = select(func.max(_LOG.c.gid))
-# The oldest transaction that still runs, and the first that had not begun.
-SNAPSHOT = select(
-    cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger),
-    cast(cast(func.pg_snapshot_xmax(func.pg_current_snapshot()), Text), BigInteger),
-    select(func.max(_LOG.c.gid)).scalar_subquery(),
-)
+# An own id is greater than that of everybody who has numbers by now; a snapshot's xmax is not: it names only the
+# first after the last that has ended, and others that began later still run.
+OWN_ID = select(cast(cast(func.pg_current_xact_id(), Text), BigInteger))
+# No transaction that still runs has a smaller id.
+OLDEST = select(cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger))
 READ_TOTAL = select(_TOTAL.c.value).where(_TOTAL.c.name == bindparam("name"), _TOTAL.c.labels == NO_LABELS)
 READ_HORIZON = select(_TOTAL.c.name, _TOTAL.c.value).where(
     _TOTAL.c.name.in_([SAFE, SEEN, SEEN_UNTIL]), _TOTAL.c.labels == NO_LABELS
@@ -35,18 +34,20 @@ class Horizon:
         """Return the number up to which every entry that there will ever be is visible now.
 
         SQLite has one writer at a time. On PostgreSQL a smaller number may become visible after a greater one:
-        the newest number is kept with the first transaction that had not begun then, and is the horizon once
-        all before that have ended. Whoever asks moves the horizon for all, so it is asked for in a transaction
-        that writes.
+        the newest number is kept with a transaction id that was given after it, and is the horizon once all before
+        that have ended. Whoever asks moves the horizon for all, so it is asked for in a transaction that writes, and
+        has written nothing yet.
         """
         if self.session.dialect == "sqlite":
             return self.newest_gid()
-        [[oldest, following, newest]] = self.session.rows(SNAPSHOT)
         kept = {row[0]: row[1] for row in self.session.rows(READ_HORIZON)}
         safe: int = kept.get(SAFE, 0)
         seen, until = kept.get(SEEN, 0), kept.get(SEEN_UNTIL, 0)
-        if newest is None or newest <= safe:
+        newest = self.newest_gid()
+        if newest <= safe:
             return safe
+        [[following]] = self.session.rows(OWN_ID)
+        [[oldest]] = self.session.rows(OLDEST)
         if oldest < until:
             return safe
         safe = newest if oldest >= following else max(safe, seen)

@@ -12,7 +12,7 @@ from refundflow.store.connections import Question, Row, Session
 from refundflow.store.documents import canonical_text, document_text, read_document
 from refundflow.store.news import TELL
 from refundflow.store.people import ADD_CONTENT, ADD_PERSONAL, buyer_of
-from refundflow.store.registers import ADD_POLICY, KEEP_META, REHEARSAL_TIME, staff_of
+from refundflow.store.registers import ADD_POLICY, REACH_TIME, REHEARSAL_TIME, staff_of
 from refundflow.store.rows import Json, Move, Scene, Sealed, Stored
 from refundflow.store.statements import (
     insert_or,
@@ -251,7 +251,7 @@ class Moves:
         if policy is not None:
             rows[ADD_POLICY] = [{"version": policy[0], "content": policy[1]}]
         if rehearsed_until is not None:
-            rows[KEEP_META] = [_reached(rehearsed_until)]
+            rows[REACH_TIME] = [_reached(rehearsed_until)]
         if self.session.dialect == "postgresql" and any(_wakes(move.decision, move.records) for move in moves):
             rows[TELL] = [{}]
         self.session.write(rows)
@@ -271,7 +271,7 @@ class Moves:
         else:
             rows[COUNT_REFUND] = [{"at_order": line["order_id"], "at_id": subject}]
         if rehearsed_until is not None:
-            rows[KEEP_META] = [_reached(rehearsed_until)]
+            rows[REACH_TIME] = [_reached(rehearsed_until)]
         self.session.write(rows)
 
     def mark_warned(self, refund_id: str, at: datetime) -> None:

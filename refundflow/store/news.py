@@ -47,6 +47,10 @@ class News:
             self.close()
             stop.wait(min(_LOOK_UP, seconds))
 
+    def forked(self) -> None:
+        """Leave the connection to the parent process; the driver closes none that another process has opened."""
+        self._ears = None
+
     def close(self) -> None:
         """Stop listening."""
         if self._ears is not None:

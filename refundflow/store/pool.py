@@ -17,10 +17,19 @@ class Pool:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._parents: list[Connection] = []
+        self._begin()
+
+    def _begin(self) -> None:
         self._idle: list[Connection] = []  # append and pop are atomic
         self._permits: SimpleQueue[None] = SimpleQueue()
         for _ in range(MOST):
             self._permits.put(None)
+
+    def forked(self) -> None:
+        """Begin anew in a child process: the connections are the parent's, and here not even closed."""
+        self._parents += self._idle
+        self._begin()
 
     def open(self) -> Connection:
         """Open one more connection."""

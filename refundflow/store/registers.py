@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from refundflow.store.connections import Session
 from refundflow.store.documents import canonical_text, read_document
@@ -12,6 +13,7 @@ from refundflow.store.values import moment, written
 from refundflow.tables import CalendarText, Meta, PolicyText, Staff, table_of
 from states import times
 
+_META = table_of(Meta)
 _STAFF = table_of(Staff)
 _CALENDAR = table_of(CalendarText)
 _POLICY = table_of(PolicyText)
@@ -28,6 +30,12 @@ ADD_POLICY = insert_or(PolicyText)
 LIST_CALENDARS = select(_CALENDAR).order_by(_CALENDAR.c.ordinal)
 ADD_CALENDAR = insert_or(CalendarText)
 REHEARSAL_TIME = "rehearsal_time"
+_reached = upsert(_META).values(key=bindparam("key"), value=bindparam("value"))
+REACH_TIME = _reached.on_conflict_do_update(  # the text of a moment is as long as any other
+    index_elements=list(_META.primary_key),
+    set_={"value": _reached.excluded.value},
+    where=_META.c.value <= _reached.excluded.value,
+)
 
 
 class Registers:
@@ -50,8 +58,12 @@ class Registers:
         return times.moment(value) if value else None
 
     def set_rehearsal_time(self, at: datetime) -> None:
-        """Move the time of a rehearsal; the caller sees to it that it never goes backwards."""
-        self.session.run(KEEP_META, key=REHEARSAL_TIME, value=times.text(at))
+        """Move the time of a rehearsal.
+
+        Raises:
+            Conflict: it has gone further meanwhile.
+        """
+        self.session.write({REACH_TIME: [{"key": REHEARSAL_TIME, "value": times.text(at)}]})
 
     def staff(self, name: str) -> StaffRow | None:
         """Return a registered person, active or not."""

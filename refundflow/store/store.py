@@ -1,12 +1,14 @@
 """The store: a pool of driver connections, and the transactions that the service runs on them."""
 
 import hashlib
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from functools import partial
 from typing import Self
+from weakref import WeakSet
 
 from sqlalchemy import URL
 
@@ -63,6 +65,7 @@ class Store:
         self.dialect: DialectName = database.dialect
         self.rehearsal = False
         self.secret = b""
+        _stores.add(self)
 
     @classmethod
     def create(cls, url: str, *, rehearsal: bool, partitions: int | None = None) -> Self:
@@ -116,6 +119,12 @@ class Store:
             self._database.durable = False
             self._pool.close()
         return self
+
+    def forked(self) -> None:
+        """Begin anew in a child process: two cannot speak on one connection."""
+        self.news.forked()
+        self._pool.forked()
+        self._database.forked()
 
     def close(self) -> None:
         """Close all connections that are not in use."""
@@ -192,3 +201,14 @@ class Store:
             raise conflict from problem
         finally:
             self._pool.give(connection, sound=sound)
+
+
+_stores: WeakSet[Store] = WeakSet()
+
+
+def _forked() -> None:
+    for store in list(_stores):
+        store.forked()
+
+
+os.register_at_fork(after_in_child=_forked)

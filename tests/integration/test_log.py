@@ -10,6 +10,8 @@ import pytest
 
 from refundflow import errors
 from refundflow.proof import Cadence, Head, Log, SigningKey, VerifyingKey, merkle, opened, read_key, sign_note
+from refundflow.service.callers import parse_caller
+from refundflow.service.requests import Request, place_of
 from refundflow.store import TILE_WIDTH, StoredEntry
 from refundflow.values import Checkpoint
 from tests.support.market import CHEN, LI, WU, Market
@@ -194,6 +196,31 @@ def test_an_entry_that_becomes_visible_late_is_neither_skipped_nor_moved(
         leaves = {entry.gid: log.leaf_of(entry.gid) for entry in tx.all_entries()}
         assert list(leaves.values()) == list(range(log.size)) and sizes[-1] == log.size == len(leaves)
         assert merkle.root(Log(tx, before.size).tree).hex() == before.root
+
+
+def test_a_number_of_a_transaction_that_began_later_holds_the_horizon(live: Market) -> None:
+    """On PostgreSQL no snapshot names those who run and began after the last that ended; they have numbers too."""
+    slow, quick = live.submit().id, live.submit().id
+    if live.refunds.dialect == "sqlite":
+        return
+    live.refunds.checkpoint()
+    engine = live.refunds.engine
+    with psycopg.connect(live.url) as first, engine.store.write() as second:
+        first.execute("SELECT pg_current_xact_id()")
+        engine.carry(second, Request("begin_review", parse_caller(LI), *place_of(slow), slow))
+        first.execute(
+            "INSERT INTO transitions (order_id, subject, seq, kind, event, effective_at, recorded_at, actor_role,"
+            " actor_name, body, hash) SELECT order_id, subject, 99, kind, 'quick', effective_at, recorded_at,"
+            " actor_role, actor_name, body, hash FROM transitions WHERE subject = %s",
+            [quick],
+        )
+        first.commit()
+        for _ in range(2):
+            live.refunds.checkpoint()
+    sizes = [live.refunds.checkpoint().size for _ in range(2)]
+
+    with engine.store.read() as tx:
+        assert sizes[-1] == len([Log(tx).leaf_of(entry.gid) for entry in tx.all_entries()])
 
 
 def test_a_key_is_registered_before_it_signs(market: Market, tmp_path: Path) -> None:

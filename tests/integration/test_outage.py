@@ -134,3 +134,20 @@ def test_a_server_that_is_gone_is_told_as_busy(server: PostgresServer) -> None:
     with pytest.raises(Busy):
         market.act(refund, "begin_review", LI)
     market.close()
+
+
+def test_a_statement_that_takes_the_server_too_long_is_told_as_busy(server: PostgresServer, market: Market) -> None:
+    """Where the server has a limit for statements, what it breaks off has not happened and can be tried again."""
+    refund = market.to("submitted")
+    with server.connect() as connection:
+        connection.execute(f"ALTER DATABASE {DATABASE} SET statement_timeout = 200")
+    market.restart()
+    with psycopg.connect(server.url(DATABASE)) as other:
+        other.execute("SET LOCAL statement_timeout = 0")
+        other.execute("SELECT 1 FROM order_lines FOR UPDATE")
+        with pytest.raises(Busy):
+            market.act(refund, "begin_review", LI)
+
+    assert market.get(refund).state == "submitted"
+    assert market.act(refund, "begin_review", LI).state == "under_review.reviewing"
+    market.require_sound()

@@ -1,18 +1,20 @@
 """An act reads without a lock and writes once: whatever changes in between, it is judged anew on what it finds."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from refundflow.errors import BadInput, Refused
+from refundflow.service import Refunds
 from refundflow.service.callers import parse_caller
 from refundflow.service.engine import Engine
 from refundflow.service.requests import Answer, Request, place_of
 from refundflow.store import Tx
 from states.case import Aggregate
 from tests.support.databases import Databases
-from tests.support.market import CHEN, LI, QIAN, ZHAO, Market, prepare_live
+from tests.support.market import BUYER, CHEN, LI, QIAN, ZHAO, Market, prepare_live, prepare_rehearsal
 
 Overtake = Callable[[], object]
 
@@ -144,3 +146,41 @@ def test_a_key_used_up_in_between_answers_what_it_answered(market: Market) -> No
     assert answer.aggregate.refunds[refund]["state"] == "under_review.reviewing"
     assert events_of(market, refund)[1:] == [("applied", "begin_review", 0)]
     market.require_sound()
+
+
+def test_a_repeated_key_answers_the_same_whatever_comes_meanwhile(market: Market) -> None:
+    """What is told in several chains at once is in none of the first answer, while they are read."""
+    order = market.order()
+    for _ in range(4):
+        market.act(market.submit(order, amount=1_000).id, "withdraw", BUYER)
+    refund = market.submit(order, amount=1_000).id
+    first = market.act(refund, "begin_review", LI, key="k1")
+    told = threading.Event()
+
+    def chargebacks() -> None:
+        with Refunds.connect(market.url) as others:
+            for number in range(60):
+                others.chargeback_opened(order, chargeback=f"cb{number}", amount=1, actor=QIAN)
+        told.set()
+
+    teller = threading.Thread(target=chargebacks)
+    teller.start()
+    answers = []
+    while not told.is_set():
+        answers.append(market.act(refund, "begin_review", LI, key="k1"))
+    teller.join()
+    assert all(answer == first for answer in answers)
+
+
+def test_the_time_of_a_rehearsal_in_between_never_goes_back(databases: Databases) -> None:
+    """Who was judged at an earlier moment than others have reached meanwhile is told so, and sets no clock back."""
+    opened = Market(databases.copy_of("rehearsal", prepare_rehearsal))
+    refund, other, early = opened.submit().id, opened.submit().id, opened.now
+    with pytest.raises(BadInput, match="backwards"):
+        overtaken(
+            opened.refunds.engine, refund, "begin_review", LI, at=early,
+            by=lambda: (opened.later(hours=1), opened.act(other, "begin_review", LI)),
+        )  # fmt: skip
+    assert opened.refunds.now() == opened.now > early
+    opened.require_sound()
+    opened.close()

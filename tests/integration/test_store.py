@@ -1,8 +1,10 @@
 """The store on both databases: opening, committing, conflicts, finding."""
 
+import os
+import resource
 import sqlite3
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +14,7 @@ from sqlalchemy import text
 from refundflow import errors, migrations
 from refundflow.store import Conflict, StaffRow, Store, Tx
 from refundflow.store.people import ADD_CONTENT, ADD_PERSONAL
+from refundflow.store.registers import KEEP_META
 from refundflow.vault import Vault
 from states import times
 from states.case import Aggregate, Ledger
@@ -169,6 +172,40 @@ def test_a_server_that_goes_away_in_a_move_is_a_conflict(postgres_databases: Dat
         with store.write() as tx:
             register(tx)
     assert raised.value.reason == "busy"
+
+
+def test_a_connection_whose_answer_is_still_to_come_is_not_used_again(postgres_databases: Databases) -> None:
+    """Whoever is interrupted between a question and its answer leaves the next a connection of its own."""
+    with Store.open(postgres_databases.copy_of("store", prepare)) as store:
+        with suppress(KeyboardInterrupt), store.look() as tx:
+            tx.session._connection.pgconn.send_query(b"SELECT pg_sleep(1)")
+            raise KeyboardInterrupt
+        with store.look() as tx:
+            assert tx.staff_list() == []
+
+
+def test_a_process_may_have_many_files_open(postgres_databases: Databases) -> None:
+    """The numbers of connections pass what select() knows."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, limits[1]), limits[1]))
+    url = postgres_databases.copy_of("store", prepare)
+    with ExitStack() as files:
+        for _ in range(1_100):
+            files.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        with Store.open(url) as store:
+            for _ in range(3):
+                with store.read() as tx:
+                    assert tx.session._connection.fileno() > 1_023 and tx.staff_list() == []
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_an_act_writes_once(store: Store) -> None:
+    """What would be two commits is refused."""
+    row = {"key": "k", "value": "v"}
+    with store.act() as tx:
+        tx.session.write({KEEP_META: [row]})
+        with pytest.raises(TypeError, match="twice"):
+            tx.session.write({KEEP_META: [row]})
 
 
 def interrupted(tx: Tx, url: str) -> None:
