@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from itertools import accumulate, pairwise
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Select, bindparam, func, literal_column, select, update
 from sqlalchemy.sql.base import Executable
 
 from refundflow.store.connections import Question, Row, Session
@@ -26,6 +26,7 @@ from refundflow.store.values import moment, written
 from refundflow.tables import (
     Buyer,
     CalendarText,
+    Moment,
     OrderLine,
     Payout,
     PendingEffect,
@@ -90,6 +91,16 @@ CHECK_LINE = select_where(OrderLine, "order_id", "line", columns=("version",)).w
 CHECK_LINE = CHECK_LINE.where(_LINE.c.version == bindparam("was"))
 CHECK_REFUND = select_where(Refund, "order_id", "id", columns=("version",)).with_for_update(key_share=True)
 CHECK_REFUND = CHECK_REFUND.where(_REFUND.c.version == bindparam("was"))
+# A process that stood still between the two would date its entry back, behind what others have recorded since.
+LATEST = timedelta(seconds=10)
+_PRESENT: dict[str, Any] = {
+    "sqlite": func.strftime(literal_column("'%Y-%m-%dT%H:%M:%fZ'"), literal_column("'now'")),
+    "postgresql": func.clock_timestamp(),
+}
+CHECK_TIME: dict[str, Select[Any]] = {
+    dialect: select(literal_column("1").label("in_time")).where(present < bindparam("latest", type_=Moment()))
+    for dialect, present in _PRESENT.items()
+}
 INSERT_LINE = insert_row(OrderLine)
 INSERT_REFUND = insert_row(Refund)
 INSERT_ENTRY = insert_row(Transition, without=("gid",))
@@ -241,7 +252,7 @@ class Moves:
         With them go the (version, text) of a policy that may be new, and how far a rehearsal has come.
 
         Raises:
-            Conflict: a line or a refund is no longer what was read.
+            Conflict: a line or a refund is no longer what was read, or it was read without a lock too long ago.
         """
         rows: Rows = {statement: [] for statement in _WRITES}
         for move in moves:
@@ -254,6 +265,9 @@ class Moves:
             rows[REACH_TIME] = [_reached(rehearsed_until)]
         if self.session.dialect == "postgresql" and any(_wakes(move.decision, move.records) for move in moves):
             rows[TELL] = [{}]
+        if not self.session.locks and rehearsed_until is None:  # last: others may have been waited for
+            latest = moves[-1].records[-1].recorded_at + LATEST
+            rows[CHECK_TIME[self.session.dialect]] = [{"latest": times.text(latest)}]
         self.session.write(rows)
 
     def add_effects(self, order_id: str, effects: Sequence[Effect], recorded_at: datetime) -> None:

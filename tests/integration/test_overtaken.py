@@ -1,7 +1,9 @@
 """An act reads without a lock and writes once: whatever changes in between, it is judged anew on what it finds."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from refundflow.service import Refunds
 from refundflow.service.callers import parse_caller
 from refundflow.service.engine import Engine
 from refundflow.service.requests import Answer, Request, place_of
-from refundflow.store import Tx
+from refundflow.store import Tx, moves
 from states.case import Aggregate
 from tests.support.databases import Databases
 from tests.support.market import BUYER, CHEN, LI, QIAN, ZHAO, Market, prepare_live, prepare_rehearsal
@@ -184,3 +186,21 @@ def test_the_time_of_a_rehearsal_in_between_never_goes_back(databases: Databases
     assert opened.refunds.now() == opened.now > early
     opened.require_sound()
     opened.close()
+
+
+def test_an_act_that_was_judged_too_long_ago_is_judged_again(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that stood still records the moment at which it goes on, not the one at which it stopped."""
+    refund = market.submit().id
+    monkeypatch.setattr(moves, "LATEST", timedelta(seconds=0.2))
+    stood_until = datetime.max.replace(tzinfo=UTC)
+
+    def stand_still() -> None:
+        nonlocal stood_until
+        time.sleep(0.5)
+        with market.refunds.engine.store.read() as tx:
+            stood_until = tx.now()
+
+    _, judged = overtaken(market.refunds.engine, refund, "begin_review", LI, stand_still)
+    assert judged == 2
+    assert market.refunds.history(refund, actor=LI)[-1].recorded_at >= stood_until
+    market.require_sound()
