@@ -21,6 +21,7 @@ def main() -> None:
     """Measure, print the page, write it where asked."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--full", action="store_true", help="100,000 refunds, growth up to a million (an hour)")
+    parser.add_argument("--without-growth", action="store_true", help="`python -m bench.growth` measures it alone")
     parser.add_argument("--only", choices=tuple(NAMES), help="one database alone")
     parser.add_argument("--folder", type=Path, help="where the SQLite files lie while they are measured")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the page to a file too")
@@ -29,8 +30,11 @@ def main() -> None:
         print("Without Django and DBOS: `make bench` installs them.", file=sys.stderr)
     kinds = [given.only] if given.only else list(NAMES)
     size = FULL if given.full else QUICK
+    if given.without_growth:
+        size = size._replace(sizes=())
     sections, versions = measured(kinds, given.folder, size)
-    command = " ".join(["make bench", *(["ARGS=--full"] if given.full else [])])
+    asked = [option for option, named in (("--full", given.full), ("--without-growth", given.without_growth)) if named]
+    command = " ".join(["make bench", *([f'ARGS="{" ".join(asked)}"'] if asked else [])])
     written = page(sections, command, f"{size.rounds} rounds of {size.moves} moves", versions)
     print(written)
     if given.markdown:
