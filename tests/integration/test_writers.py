@@ -126,7 +126,8 @@ def test_what_a_killed_writer_told_is_kept(url: str) -> None:
     assert writer.stdout is not None
     told = [int(writer.stdout.readline()) for _ in range(MOVES)]
     writer.kill()
-    told += [int(line) for line in writer.communicate(timeout=60)[0].split()]
+    told += [int(line) for line in writer.stdout.read().split()]  # `communicate` knows nothing of what `readline` holds
+    writer.wait(timeout=60)
     other.communicate(timeout=120)
     with Store.open(url) as store:
         kept = length(store, REFUND) - 1
