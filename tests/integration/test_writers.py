@@ -122,12 +122,12 @@ def test_readers_are_not_in_the_way(url: str) -> None:
 
 def test_what_a_killed_writer_told_is_kept(url: str) -> None:
     """A process killed under load loses nothing that it acknowledged and leaves nothing half done."""
-    writer, other = start(url, REFUND, 10_000), start(url, "w1-1-1", MOVES)
-    assert writer.stdout is not None
-    told = [int(writer.stdout.readline()) for _ in range(MOVES)]
-    writer.kill()
-    told += [int(line) for line in writer.stdout.read().split()]  # `communicate` knows nothing of what `readline` holds
-    writer.wait(timeout=60)
+    other = start(url, "w1-1-1", MOVES)
+    with start(url, REFUND, 10_000) as writer:
+        assert writer.stdout is not None
+        told = [int(writer.stdout.readline()) for _ in range(MOVES)]
+        writer.kill()
+        told += [int(line) for line in writer.stdout]  # `communicate` knows nothing of what `readline` holds
     other.communicate(timeout=120)
     with Store.open(url) as store:
         kept = length(store, REFUND) - 1
