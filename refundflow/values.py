@@ -325,6 +325,9 @@ class Finding:
     seq: int | None
     what: str
 
+    def __str__(self) -> str:
+        return f"{self.subject}#{self.seq}: {self.what}" if self.seq else f"{self.subject}: {self.what}"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verification:

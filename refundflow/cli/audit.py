@@ -93,7 +93,7 @@ def verify(
             told[2:2] = [("leaves", result.leaves), ("checkpoints", result.checkpoints)]
         broken = [("judged", report.facts["entries"]), ("rules broken", len(report.findings))] if report else []
         output.record([*told, *broken])
-    problems = [f"{item.subject}{f'#{item.seq}' if item.seq else ''}: {item.what}" for item in result.findings]
+    problems = [str(item) for item in result.findings]
     if report is not None:
         problems += [str(finding) for finding in report.findings]
     if problems:

@@ -95,7 +95,7 @@ def rehearse(
         output.table(("what", "which", "value"), _rows(summary))
     findings = summary.verification.findings
     if findings:
-        raise ProofFailed([f"{item.subject}{f'#{item.seq}' if item.seq else ''}: {item.what}" for item in findings])
+        raise ProofFailed([str(item) for item in findings])
     if not summary.ok:
         raise typer.Exit(STATUS["FAILURE"].exit)
 

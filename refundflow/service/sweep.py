@@ -3,7 +3,6 @@
 from collections import Counter
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
 
 from refundflow.errors import Busy
 from refundflow.service.base import Facade, Place
@@ -13,7 +12,6 @@ from states.warnings import warnings
 
 BATCH = 100
 LOOK_AHEAD = 4  # batches of others that a worker looks past for work of its own
-T = TypeVar("T")
 
 
 class Sweep(Facade):

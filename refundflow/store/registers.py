@@ -19,7 +19,6 @@ _CALENDAR = table_of(CalendarText)
 _POLICY = table_of(PolicyText)
 
 READ_META = select_where(Meta, "key")
-KEEP_META = insert_or(Meta, update=("value",))
 ADD_META = insert_or(Meta)
 READ_STAFF = select_where(Staff, "name")
 LIST_STAFF = select(_STAFF).order_by(_STAFF.c.name)

@@ -32,7 +32,6 @@ SCAN_BUYERS = _scan(Buyer, "ref")
 SCANS = {
     Transition: SCAN_ENTRIES, OrderLine: SCAN_LINES, Refund: SCAN_REFUNDS, Payout: SCAN_PAYOUTS, Buyer: SCAN_BUYERS,
 }  # fmt: skip
-_ENTRY_COLUMNS = tuple(column.name for column in table_of(Transition).c)
 
 
 class Scans:

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from refundflow import errors, migrations
 from refundflow.store import Conflict, StaffRow, Store, Tx
 from refundflow.store.people import ADD_CONTENT, ADD_PERSONAL
-from refundflow.store.registers import KEEP_META
+from refundflow.store.registers import REACH_TIME
 from refundflow.vault import Vault
 from states import times
 from states.case import Aggregate, Ledger
@@ -203,9 +203,9 @@ def test_an_act_writes_once(store: Store) -> None:
     """What would be two commits is refused."""
     row = {"key": "k", "value": "v"}
     with store.act() as tx:
-        tx.session.write({KEEP_META: [row]})
+        tx.session.write({REACH_TIME: [row]})
         with pytest.raises(TypeError, match="twice"):
-            tx.session.write({KEEP_META: [row]})
+            tx.session.write({REACH_TIME: [row]})
 
 
 def interrupted(tx: Tx, url: str) -> None:

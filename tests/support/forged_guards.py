@@ -9,7 +9,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
-from tests.support.forgeries import put, seq_of, without
+from tests.support.forgeries import approved_after_chargeback, put, seq_of, without
 from tests.support.market import BUYER, CHEN, LI, QIAN, SHOP, SUN, Market, a_file
 from tests.support.packages import Log, canonical
 
@@ -238,12 +238,7 @@ def answer_to_nobody(market: Market) -> Story:
 
 def chargeback_forgotten(market: Market) -> Story:
     """A chargeback that the refund does not remember, so that the system may approve it."""
-    refund = market.to("under_review.reviewing", amount=1_000)
-    order = market.get(refund).order_id
-    told: dict[str, Any] = {"chargeback": "c1", "amount": 1_000, "at": market.now}
-    market.refunds.chargeback_opened(order, actor=QIAN, **told)
-    market.refunds.chargeback_closed(order, actor=QIAN, outcome="won", **told)
-    market.act(refund, "approve", LI)
+    refund, _ = approved_after_chargeback(market)
 
     def forge(log: Log) -> Log:
         for event in ("chargeback_opened", "chargeback_closed"):

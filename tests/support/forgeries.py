@@ -370,14 +370,20 @@ def second_claim(market: Market) -> tuple[str, Callable[[Log], Log]]:
     return "IN_PROGRESS", lambda log: without(log, refund, "withdraw")
 
 
-def approved_under_chargeback(market: Market) -> tuple[str, Callable[[Log], Log]]:
-    """An approval while the buyer's bank takes the money back."""
+def approved_after_chargeback(market: Market) -> tuple[str, str]:
+    """Approve a refund on whose order a chargeback was opened and won; return refund and order."""
     refund = market.to("under_review.reviewing", amount=1_000)
     order = market.get(refund).order_id
     told: dict[str, Any] = {"chargeback": "c1", "amount": 1_000, "at": market.now}
     market.refunds.chargeback_opened(order, actor=QIAN, **told)
     market.refunds.chargeback_closed(order, actor=QIAN, outcome="won", **told)
     market.act(refund, "approve", LI)
+    return refund, order
+
+
+def approved_under_chargeback(market: Market) -> tuple[str, Callable[[Log], Log]]:
+    """An approval while the buyer's bank takes the money back."""
+    refund, order = approved_after_chargeback(market)
 
     def forge(log: Log) -> Log:
         return without(without(log, refund, "chargeback_closed"), f"{order}/1", "chargeback_closed")
