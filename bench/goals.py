@@ -68,8 +68,8 @@ def _of_run(run: Run) -> Iterator[Row]:
     others = run.moves[COMPARED].times
     for name in PEERS:
         if name in others:
-            least = SLOWER[name][list(ONE).index(database)]
-            yield f"{database}: {name}, to refundflow", f"≥ {least}", f"{others[name].ratio(others[READ]):.1f}"
+            goal = f"≥ {SLOWER[name][list(ONE).index(database)]}" if name in SLOWER else ""
+            yield f"{database}: {name}, to refundflow", goal, f"{others[name].ratio(others[READ]):.1f}"
 
 
 def _of_processes(database: str, found: Compared) -> Iterator[Row]:

@@ -6,9 +6,10 @@ from contextlib import closing
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+import orjson
 import psycopg
 
-from bench.recorded import Place
+from bench.recorded import Place, merged
 
 FIRST = 10_000_000  # orders have names of one length
 PAGE = 10_000
@@ -43,6 +44,30 @@ class Lived(NamedTuple):
             row["head"] = heads[row["id"]]
         return {"order_lines": lines, "refunds": refunds, "transitions": entries}
 
+    def newest(self, event: str) -> Row:
+        """Follow the chains and compare the refund with its own; return its newest entry, which is of `event`.
+
+        Raises:
+            RuntimeError: a row is not what the chains say, or the newest entry is another's.
+        """
+        heads: dict[str, tuple[int, str]] = {}
+        document: dict[str, Any] = {}
+        [refund] = self.rows["refunds"]
+        newest: Row = {}
+        for row in self.rows["transitions"]:
+            body, (seq, head) = orjson.loads(row["body"]), heads.get(row["subject"], (0, "0" * 64))
+            heads[row["subject"]] = (seq + 1, row["hash"])
+            told = (body["seq"], body["prev"], body["event"], sha256(row["body"]).hexdigest())
+            if told != (seq + 1, head, row["event"], row["hash"]) or row["seq"] != seq + 1:
+                raise RuntimeError(f"entry {row['seq']} of {row['subject']} does not continue its chain")
+            if row["subject"] == refund["id"]:
+                document, newest = merged(document, body["patch"]), row
+                document |= {"seq": body["seq"], "effective_at": body["effective_at"]}
+        found = (orjson.loads(refund["document"]), refund["state"], (refund["seq"], refund["head"]), newest["event"])
+        if found != (document, document["state"], heads[refund["id"]], event):
+            raise RuntimeError(f"{refund['id']} is not what its entries say, or {event} is not the newest of them")
+        return newest
+
     def _before(self, entry: Row) -> str:
         """Return the hash of the entry before one that is not the first of its chain."""
         (found,) = (
@@ -71,14 +96,17 @@ def live(url: str, order_id: str) -> Lived:
         mark = "?" if isinstance(connection, sqlite3.Connection) else "%s"
         rows: dict[str, list[Row]] = {}
         for table in _TABLES:
-            found: Any = connection.execute(
-                f"SELECT * FROM {table} WHERE order_id = {mark} ORDER BY {_BY[table]}", (order_id,)
-            )
-            names = [column[0] for column in found.description]
-            rows[table] = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+            asked = f"SELECT * FROM {table} WHERE order_id = {mark} ORDER BY {_BY[table]}"
+            rows[table] = _rows(connection.execute(asked, (order_id,)))
     for row in rows["transitions"]:
         del row["gid"]
     return Lived(order_id, rows)
+
+
+def people(url: str) -> dict[str, list[Row]]:
+    """Read the registered persons and the buyers."""
+    with _opened(url) as connection:
+        return {table: _rows(connection.execute(f"SELECT * FROM {table}")) for table in ("staff", "buyers")}
 
 
 def copy(url: str, models: Sequence[Lived], count: int, *, prefix: str, **columns: Any) -> None:
@@ -119,6 +147,11 @@ def _insert(connection: Any, table: str, rows: Iterator[Row]) -> None:
         copying.write_row(tuple(first.values()))
         for row in rows:
             copying.write_row(tuple(row.values()))
+
+
+def _rows(found: Any) -> list[Row]:
+    names = [column[0] for column in found.description]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 def _opened(url: str) -> Any:

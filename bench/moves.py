@@ -2,27 +2,34 @@
 
 import random
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import sql
 
+from bench.lived import live, place
 from bench.recorded import BATCH, LAPSE
 from bench.report import Section
 from bench.rounds import ROOT, Measured, Running, Times, measure
 from bench.scene import EVENTS, Scene, Wanted, build, copy_of
 from refundflow.service import Refunds
+from states.refund_v1 import TABLE
 
 PEERS_PYTHON = ROOT / ".venv" / "peers" / "bin" / "python"
 OURS, READ, STEPS, AT_ONCE = "refundflow", "refundflow, its answer read", "by hand", "by hand, one statement"
 STYLES = {OURS: "", READ: "read", STEPS: "steps", AT_ONCE: "at once"}
+ORM = "SQLModel + python-statemachine"  # has its share of our refunds; the others a database of their own
 PEERS = {  # name: whether it needs the environment of its own, module
-    "SQLModel + python-statemachine": (False, "bench.arms.orm"),
+    ORM: (False, "bench.arms.orm"),
+    f"{ORM}, fewer rows": (False, "bench.arms.orm_small"),
     "django-fsm-2 + log": (True, "bench.arms.django_fsm"),
     "DBOS": (True, "bench.arms.durable"),
 }
+SAME_ROWS = ("django-fsm-2 + log", "DBOS")  # write rows as wide as ours, in a database of their own
 COMPARED = "request_evidence"  # the move that the others make too
 
 
@@ -52,69 +59,92 @@ class Run(NamedTuple):
 def runs(kind: str, url: str, size: Size, others: Sequence[str] = tuple(PEERS)) -> Iterator[Run]:
     """Measure on a new database; on SQLite flushed at every commit, and then on a copy that is not.
 
-    `others` are those of `PEERS` that take part, each in a new database beside; what is not installed does not.
+    `others` are those of `PEERS` that take part: `ORM` on refunds of its own among ours, each other in a new database
+    beside; what is not installed does not.
     """
-    present = [name for name in others if Path(_python(name)).exists()]
+    present = [name for name in others if Path(program(name)[0]).exists()]
+    answered = [READ, *(name for name in present if name == ORM)]
     if kind == "sqlite":
-        yield from _sqlite_runs(url, size, present)
+        full = build("SQLite FULL", url, size.wanted, (OURS, STEPS), answered)
+        scenes = [full, copy_of(full, "SQLite NORMAL", "normal")]
     else:
-        yield _postgres_run(url, size, present)
+        scenes = [build("PostgreSQL", url, size.wanted, (OURS, STEPS, AT_ONCE), answered)]
+    for scene in scenes:
+        with new_beside(scene.url, [name for name in present if name not in scene.places]) as urls:
+            yield _run(scene, urls, size)
 
 
-def _python(name: str) -> str:
-    apart, _ = PEERS[name]
-    return str(PEERS_PYTHON) if apart else sys.executable
+def program(name: str) -> tuple[str, str]:
+    """Return the Python and the module of an arm; where the Python does not exist, the arm is not installed."""
+    apart, module = PEERS.get(name, (False, "bench.arms.facade" if name in (OURS, READ) else "bench.arms.hand"))
+    return str(PEERS_PYTHON) if apart else sys.executable, module
 
 
-def _sqlite_runs(url: str, size: Size, others: Sequence[str]) -> Iterator[Run]:
-    full = build("SQLite FULL", url, size.wanted, (OURS, STEPS), [READ])
-    normal = copy_of(full, "SQLite NORMAL", "normal")
-    folder = Path(url.removeprefix("sqlite:///")).parent
-    for scene in (full, normal):
-        urls = {name: f"sqlite:///{folder / f'{scene.synchronous}-{n}.db'}" for n, name in enumerate(others)}
-        yield _run(scene, urls, size)
-
-
-def _postgres_run(url: str, size: Size, others: Sequence[str]) -> Run:
-    scene = build("PostgreSQL", url, size.wanted, (OURS, STEPS, AT_ONCE), [READ])
+@contextmanager
+def new_beside(url: str, names: Sequence[str]) -> Iterator[Mapping[str, str]]:
+    """Give a new database beside another for each name, and remove them afterwards."""
+    if url.startswith("sqlite:"):
+        with tempfile.TemporaryDirectory(dir=Path(url.removeprefix("sqlite:///")).parent) as folder:
+            yield {name: f"sqlite:///{folder}/{number}.db" for number, name in enumerate(names)}
+        return
     server, _, database = url.rpartition("/")
-    names = {name: f"{database}_{number}" for number, name in enumerate(others)}
+    beside = {name: f"{database}_{number}" for number, name in enumerate(names)}
     with psycopg.connect(url, autocommit=True) as connection:
-        version = connection.info.parameter_status("server_version") or "unknown"
-        for beside in names.values():
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(beside)))
-        urls = {name: f"{server}/{beside}" for name, beside in names.items()}
-        run = _run(scene, urls, size)
-        for beside in names.values():
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(beside)))
-    return run._replace(versions={"PostgreSQL": version, **run.versions})
+        for name in beside.values():
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        try:
+            yield {name: f"{server}/{database}" for name, database in beside.items()}
+        finally:
+            for name in beside.values():
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def plan_of(scene: Scene, name: str) -> dict[str, Any]:
+    """Return the plan of an arm that has its share of the scene's refunds."""
+    return {
+        "url": scene.url, "synchronous": scene.synchronous, "style": STYLES.get(name, ""),
+        "recordings": scene.recordings, "places": scene.places[name],
+    }  # fmt: skip
+
+
+def plan_beside(scene: Scene, url: str, moves: int) -> dict[str, Any]:
+    """Return the plan of an arm that fills a database of its own as the scene's and moves some refunds, by lot."""
+    return {
+        "url": url, "synchronous": scene.synchronous, "scene": scene.url, "model": scene.rest[0].order_id,
+        "chart": [(row.event, row.source, row.target, row.guards) for row in TABLE.rows], "refunds": scene.refunds,
+        "numbers": random.Random(7).sample(range(scene.refunds), moves),
+    }  # fmt: skip
 
 
 def _run(scene: Scene, urls: Mapping[str, str], size: Size) -> Run:
-    programs: dict[str, tuple[str, str, Mapping[str, Any]]] = {}
-    shared = {"synchronous": scene.synchronous}
-    for name, places in scene.places.items():
-        module = "bench.arms.facade" if name in (OURS, READ) else "bench.arms.hand"
-        plan = {"url": scene.url, "style": STYLES[name], "recordings": scene.recordings, "places": places}
-        programs[name] = (sys.executable, module, shared | plan)
-    numbers = random.Random(7).sample(range(1, size.refunds + 1), size.wanted.moves)
-    for name, url in urls.items():
-        _, module = PEERS[name]
-        theirs = {"url": url, "refunds": size.refunds, "numbers": numbers}
-        programs[name] = (_python(name), module, shared | theirs)
+    plans = {name: plan_of(scene, name) for name in scene.places}
+    plans |= {name: plan_beside(scene, url, size.wanted.moves) for name, url in urls.items()}
+    programs = {name: (*program(name), plan) for name, plan in plans.items()}
     with Running(programs) as running:
-        ours = {name: running.arms[name] for name in scene.places}
+        ours = {name: running.arms[name] for name in scene.places if name in STYLES}
         taking_part = {event: running.arms if event == COMPARED else ours for event in EVENTS}
         found = {
             event: measure(arms, event, rounds=size.rounds, moves=size.moves) for event, arms in taking_part.items()
         }
         del ours[READ]
         found[LAPSE] = measure(ours, LAPSE, rounds=size.rounds, moves=1)
-    _verify(scene)
-    return Run(scene, found, running.peaks, running.versions)
+    verify(scene)
+    for name in SAME_ROWS:
+        if name in urls:
+            for number in plans[name]["numbers"]:
+                live(urls[name], place("N", number).order_id).newest(COMPARED)
+    return Run(scene, found, running.peaks, _server(scene.url) | running.versions)
 
 
-def _verify(scene: Scene) -> None:
+def _server(url: str) -> dict[str, str]:
+    """Return the version of the server of a database that has one."""
+    if url.startswith("sqlite:"):
+        return {}
+    with psycopg.connect(url) as connection:
+        return {"PostgreSQL": connection.info.parameter_status("server_version") or "unknown"}
+
+
+def verify(scene: Scene) -> None:
     """Check that all sides have written whole chains.
 
     Raises:
@@ -203,9 +233,14 @@ Refunds whose evidence never came: each lapses and is closed, two entries in its
 fires it; by hand the refunds are known. By hand: one SELECT, then `executemany` on SQLite, and on PostgreSQL one
 data-modifying statement over `jsonb_to_recordset`. Milliseconds per refund."""
 _ABOUT_OTHERS = """\
-The move `request_evidence`, durable in the same way, and what is possible next, as near as each allows; what each
-leaves out stands at the head of its program: [SQLModel + python-statemachine](../bench/arms/orm.py),
-[django-fsm-2](../bench/arms/django_fsm.py), [DBOS](../bench/arms/durable.py). None of them knows roles, a policy, a
-ledger or hashes, and their rows are smaller; each has as many refunds in a database of its own, and the settings that
-its library sets, but for those that make it as durable. DBOS writes its own records in further commits. Ratios are to
-refundflow with its answer read."""
+The move `request_evidence` and what is possible next, durable in the same way, as somebody would write it with each
+library who needs the same guarantees: the same rows of the same width are read and written, a registered role, rounds
+and kinds of evidence, deadlines and the idempotency key are judged, the entry is chained and hashed, the refund
+compared and set. What each does more or less stands at the head of its program: [SQLModel +
+python-statemachine](../bench/arms/orm.py) (refundflow's own tables and its share of the refunds, which verify with
+ours), [django-fsm-2](../bench/arms/django_fsm.py) and [DBOS](../bench/arms/durable.py) (as many refunds in a database
+of its own each, whose chains are followed afterwards; django-fsm-log adds its own log row, DBOS its own records in
+further commits). None of them judges the other rules or applies lapsed deadlines. Beside them [what one would write at
+first](../bench/arms/orm_small.py): no roles, no ledger, no hashes, small rows. The settings are those that the library
+sets, but for those that make it as durable and, on our tables, as refundflow's. Ratios are to refundflow with its
+answer read."""

@@ -104,7 +104,7 @@ def filled(move: Recorded, place: Place, found: Found) -> Rows:
             "actor": actor,
         })  # fmt: skip
         head = sha256(sealed).hexdigest()
-        document = _merged(document, patch)
+        document = merged(document, patch)
         document["seq"], document["effective_at"] = seq, now
         reserved += body["ledger"].get("reserved", 0)
         entries.append((
@@ -134,14 +134,14 @@ def _canonical(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-def _merged(document: Values, patch: Values) -> dict[str, Any]:
+def merged(document: Values, patch: Values) -> dict[str, Any]:
     """Apply an RFC 7396 merge patch."""
     result = dict(document)
     for name, value in patch.items():
         if value is None:
             result.pop(name, None)
         elif isinstance(value, dict):
-            result[name] = _merged(result.get(name) or {}, value)
+            result[name] = merged(result.get(name) or {}, value)
         else:
             result[name] = value
     return result

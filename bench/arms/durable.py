@@ -1,40 +1,88 @@
 """What a workflow engine offers: DBOS, one durable workflow per move with one transactional step.
 
-The same unit of work as `request_evidence`: in the step the row is read and locked, a guard is asked, the state and
-the deadline change, a log row and an outbox row are added; the workflow's id is the idempotency key. Left out: as in
-`bench.arms.orm`, and what is possible next. DBOS itself writes the workflow's begin, the step's result and the
-workflow's end, in commits of their own, and its threads look for work meanwhile.
+The same unit of work as `request_evidence`, on tables of the same width: in the step the register of staff, the order
+line with its ledger (locked on PostgreSQL), the refund and its buyer are read, the request is judged, the document and
+its deadline change, the entry is chained and hashed, the refund is compared and set, the effect is added; the answer is
+the document with the events that the chart `refund/1` has next. The workflow's id is the idempotency key: no look-up of
+a key of one's own.
+
+More than refundflow: DBOS itself writes the workflow's begin, the step's result and the workflow's end, in commits of
+their own, and its threads look for work meanwhile; what was begun is taken up again after a crash. Less: DBOS has no
+chart, it is a look-up here; the row is not read back; a key that was used for another request is not noticed; the
+tables have no CHECKs, no foreign keys, no guards against changed entries and only those indexes that the move touches;
+and what `bench.arms.orm` says it does less.
 """
 
+import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
 import sqlalchemy as sa
 from dbos import DBOS, SetWorkflowID, SQLAlchemyDatasource
 
+from bench.arms import beside, unit
+from bench.lived import place
 from bench.serving import Move, serve
 
-ROUNDS = 2  # of evidence
 METADATA = sa.MetaData()
-REFUND = sa.Table(
-    "refund", METADATA,
-    sa.Column("id", sa.Integer, primary_key=True), sa.Column("order_id", sa.Text, index=True),
-    sa.Column("buyer", sa.Text), sa.Column("state", sa.Text), sa.Column("amount", sa.BigInteger),
-    sa.Column("rounds", sa.Integer), sa.Column("due_at", sa.DateTime(timezone=True), index=True),
+
+
+def _columns(kind: Any, *names: str, **options: Any) -> list[sa.Column[Any]]:
+    return [sa.Column(name, kind, **options) for name in names]
+
+
+def _where_set(name: str, *columns: str) -> sa.Index:
+    condition = sa.text(f"{columns[0]} IS NOT NULL")
+    return sa.Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+
+
+NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite numbers rows only in a column of that name
+MOMENT = sa.DateTime(timezone=True)
+STAFF = sa.Table(
+    "staff", METADATA,
+    sa.Column("name", sa.Text, primary_key=True), *_columns(sa.Text, "roles", "document"),
+    sa.Column("active", sa.Boolean),
 )  # fmt: skip
-LOG = sa.Table(
-    "log", METADATA,
-    sa.Column("id", sa.Integer, primary_key=True), sa.Column("refund_id", sa.Integer, index=True),
-    sa.Column("event", sa.Text), sa.Column("before", sa.Text), sa.Column("after", sa.Text),
-    sa.Column("actor", sa.Text), sa.Column("at", sa.DateTime(timezone=True)),
+BUYERS = sa.Table(
+    "buyers", METADATA,
+    sa.Column("ref", sa.Text, primary_key=True), sa.Column("lookup", sa.Text, unique=True),
+    *_columns(sa.LargeBinary, "key", "cipher"),
 )  # fmt: skip
-OUTBOX = sa.Table(
-    "outbox", METADATA,
-    sa.Column("id", sa.Integer, primary_key=True), sa.Column("refund_id", sa.Integer), sa.Column("kind", sa.Text),
-    sa.Column("payload", sa.Text), sa.Column("next_try_at", sa.DateTime(timezone=True), index=True),
+LINES = sa.Table(
+    "order_lines", METADATA,
+    *_columns(sa.Text, "order_id", "line", primary_key=True), sa.Column("payment_no", sa.Text, index=True),
+    *_columns(sa.Text, "buyer", "channel", "currency", "document", "head", "refusal"),
+    *_columns(sa.BigInteger, "captured", "reserved", "in_flight", "settled", "charged_back", "excess", "seq",
+              "version", "repeats"),
+)  # fmt: skip
+REFUNDS = sa.Table(
+    "refunds", METADATA,
+    *_columns(sa.Text, "order_id", "id", primary_key=True),
+    *_columns(sa.Text, "line", "state", "buyer", "assignee", "document", "head", "refusal"),
+    *_columns(MOMENT, "submitted_at", "next_due_at", "next_warn_at", "warned_at", "clear_due_at"),
+    *_columns(sa.BigInteger, "claimed", "approved", "in_flight", "settled", "seq", "version", "repeats"),
+    sa.Column("abused", sa.Boolean), _where_set("due", "next_due_at", "id", "state"),
+    _where_set("warn", "next_warn_at", "id"),
+)  # fmt: skip
+TRANSITIONS = sa.Table(
+    "transitions", METADATA,
+    sa.Column("gid", NUMBER, primary_key=True),
+    *_columns(sa.Text, "order_id", "subject", "kind", "event", "before", "after", "actor_role", "actor_name",
+              "key_scope", "key", "request_hash", "hash"),
+    sa.Column("seq", sa.BigInteger), *_columns(MOMENT, "effective_at", "recorded_at"),
+    sa.Column("body", sa.LargeBinary), sa.UniqueConstraint("order_id", "subject", "seq"),
+)  # fmt: skip
+EFFECTS = sa.Table(
+    "effects", METADATA,
+    sa.Column("id", NUMBER, primary_key=True),
+    *_columns(sa.Text, "order_id", "subject", "kind", "code", "params", "problem"),
+    *_columns(sa.BigInteger, "seq", "tries"), *_columns(MOMENT, "effective_at", "recorded_at", "next_try_at"),
+    _where_set("waiting", "next_try_at"), sa.Index("of_kind", "kind", "next_try_at"),
+    sa.Index("of_subject", "order_id", "subject", "id"),
 )  # fmt: skip
 
 
@@ -54,47 +102,56 @@ def opened(plan: Mapping[str, Any]) -> Iterator[tuple[Move, Mapping[str, str]]]:
     source = SQLAlchemyDatasource.create(url)
     METADATA.create_all(source.engine)
     with source.engine.begin() as connection:
-        now = datetime.now(UTC)
-        rows = [
-            {"id": n, "order_id": f"A{n}", "buyer": "mei", "state": "reviewing", "amount": 10_000, "rounds": 0,
-             "due_at": now}
-            for n in range(1, plan["refunds"] + 1)
-        ]  # fmt: skip
-        connection.execute(REFUND.insert(), rows)
+        for table, rows in beside.rows(plan):
+            connection.execute(METADATA.tables[table].insert(), rows)
+    chart: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))  # source, event: targets
+    for event, origin, target, _ in plan["chart"]:
+        chart[origin][event].add(target)
 
     @source.transaction(isolation_level="SERIALIZABLE" if sqlite else "READ COMMITTED")
-    def change(number: int) -> str:
-        session = source.sql_session()
-        found = session.execute(sa.select(REFUND).where(REFUND.c.id == number).with_for_update()).one()
-        if found.state != "reviewing" or found.rounds >= ROUNDS:
-            raise ValueError("not possible now")
-        now = datetime.now(UTC)
-        changes = {"state": "awaiting_evidence", "rounds": found.rounds + 1, "due_at": now + timedelta(hours=48)}
-        session.execute(REFUND.update().where(REFUND.c.id == number).values(changes))
-        session.execute(
-            LOG.insert().values(
-                refund_id=number, event="request_evidence", before=found.state, after="awaiting_evidence",
-                actor="agent:li", at=now,
-            )
-        )  # fmt: skip
-        session.execute(
-            OUTBOX.insert().values(
-                refund_id=number, kind="EVIDENCE_REQUESTED", payload='["screenshot"]', next_try_at=now
-            )
-        )
-        return "awaiting_evidence"
+    def change(order_id: str, refund_id: str) -> dict[str, Any]:
+        session, request = source.sql_session(), unit.Request(order_id, refund_id)
+        at_line = (LINES.c.order_id == order_id) & (LINES.c.line == "1")
+        line = session.execute(sa.select(LINES).where(at_line).with_for_update()).one()
+        at_refund = (REFUNDS.c.order_id == order_id) & (REFUNDS.c.id == refund_id)
+        refund = session.execute(sa.select(REFUNDS).where(at_refund)).one()
+        buyer = session.execute(sa.select(BUYERS).where(BUYERS.c.ref == line.buyer)).one()
+        staff = session.execute(sa.select(STAFF).where(STAFF.c.name == request.name)).one_or_none()
+        before, now = json.loads(refund.document), datetime.now(UTC)
+        targets = chart[refund.state][unit.EVENT]
+        if staff is None or not unit.may_act(request.role, staff.roles, staff.active):
+            raise unit.Refused("ROLE_NOT_ALLOWED")
+        if not targets:
+            raise unit.Refused("WRONG_STATE")
+        if not unit.is_in_time(before, now):
+            raise unit.Refused("DEADLINE_LAPSED")
+        if not unit.are_kinds(request.kinds):
+            raise unit.Refused("UNKNOWN_KIND")
+        if not unit.has_rounds_left(before):
+            raise unit.Refused("EVIDENCE_ROUNDS_USED")
+        [state] = targets
+        patch = unit.changes(before, request, now) | {"state": state}
+        after, digest = unit.changed(before, patch, now), unit.named(request, buyer.key)
+        entry = unit.entry(request, before, patch, digest=digest, head=refund.head, now=now)
+        changes = {**unit.columns(after, entry["hash"]), "state": state, "version": refund.version + 1}
+        as_read = at_refund & (REFUNDS.c.version == refund.version)
+        if session.execute(REFUNDS.update().where(as_read).values(changes)).rowcount != 1:
+            raise unit.Refused("CHANGED_MEANWHILE")
+        session.execute(TRANSITIONS.insert().values(entry))
+        session.execute(EFFECTS.insert().values(unit.effect(request, after, now)))
+        return {"document": after, "possible": list(chart[state])}
 
     @DBOS.workflow()
-    def request_evidence(number: int) -> str:
-        state: str = change(number)
-        return state
+    def request_evidence(order_id: str, refund_id: str) -> dict[str, Any]:
+        answer: dict[str, Any] = change(order_id, refund_id)
+        return answer
 
     DBOS.launch()
 
     def make(_: str, number: int) -> None:
-        refund = plan["numbers"][number]
-        with SetWorkflowID(f"{refund}:request_evidence"):
-            request_evidence(refund)
+        order_id, refund_id = place("N", plan["numbers"][number])
+        with SetWorkflowID(f"{refund_id}:{unit.EVENT}"):
+            request_evidence(order_id, refund_id)
 
     yield make, {"DBOS": version("dbos")}
     DBOS.destroy()
