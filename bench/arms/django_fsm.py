@@ -25,7 +25,7 @@ import django
 from django.conf import settings
 
 from bench.arms import beside, unit
-from bench.lived import place
+from bench.lived import place, settle
 from bench.serving import Move, serve
 
 GUARDS: Mapping[str, Callable[[Any], bool]] = {  # of the chart
@@ -228,6 +228,7 @@ def opened(plan: Mapping[str, Any]) -> Iterator[tuple[Move, Mapping[str, str]]]:
             model = tables[table]
             renamed = ({"name" if name == "id" else name: value for name, value in row.items()} for row in rows)
             model.objects.bulk_create([model(**row) for row in renamed])
+    settle(plan["url"])
 
     def make(_: str, number: int) -> None:
         request_evidence(unit.Request(*place("N", plan["numbers"][number])))

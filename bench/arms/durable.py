@@ -25,7 +25,7 @@ import sqlalchemy as sa
 from dbos import DBOS, SetWorkflowID, SQLAlchemyDatasource
 
 from bench.arms import beside, unit
-from bench.lived import place
+from bench.lived import place, settle
 from bench.serving import Move, serve
 
 METADATA = sa.MetaData()
@@ -104,6 +104,7 @@ def opened(plan: Mapping[str, Any]) -> Iterator[tuple[Move, Mapping[str, str]]]:
     with source.engine.begin() as connection:
         for table, rows in beside.rows(plan):
             connection.execute(METADATA.tables[table].insert(), rows)
+    settle(plan["url"])
     chart: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))  # source, event: targets
     for event, origin, target, _ in plan["chart"]:
         chart[origin][event].add(target)

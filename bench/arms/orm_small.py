@@ -1,9 +1,9 @@
 """What most would write at first: an SQLModel session and a python-statemachine instance per request, few rows.
 
-The same unit of work as `request_evidence`: the row is read and locked, a guard is asked, the state and the deadline
-change, a log row with a unique idempotency key and an outbox row are added, one commit, the row is read back to be
-answered, with the events that are possible next. Left out: roles and their register, the policy, the ledger, hashes and
-chains, canonical bytes; its rows are smaller.
+Less than `request_evidence` (`bench.arms.orm` is that): the row is read and locked, a guard is asked, the state and the
+deadline change, a log row with a unique idempotency key and an outbox row are added, one commit, the row is read back
+to be answered, with the events that are possible next. Left out: roles and their register, the policy, the ledger,
+hashes and chains, canonical bytes; its rows and its chart are smaller.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,6 +17,7 @@ from sqlalchemy.orm import registry
 from sqlmodel import Field, Session, SQLModel, create_engine
 from statemachine import State, StateMachine
 
+from bench.lived import settle
 from bench.serving import Move, serve
 
 ROUNDS = 2  # of evidence
@@ -119,6 +120,7 @@ def opened(plan: Mapping[str, Any]) -> Iterator[tuple[Move, Mapping[str, str]]]:
 
     Base.metadata.create_all(engine)
     _fill(engine, plan["refunds"])
+    settle(plan["url"])
 
     def make(_: str, number: int) -> None:
         with Session(engine) as session:
