@@ -31,7 +31,7 @@ def measure(scene: Scene, *, rounds: int = 20) -> Mapping[str, Times]:
     with Refunds.connect(scene.url) as refunds:
         stored = refunds.engine.read(lambda tx: tx.aggregate(place.order_id, "1", lock=False))
         assert stored is not None
-        aggregate, rules, now = stored.aggregate, refunds.engine.known_rules(), datetime.now(UTC)
+        aggregate, rules, now = stored.aggregate, refunds.engine.known_rules, datetime.now(UTC)
         refunds.engine.read(lambda tx: refunds.engine.rules(tx, aggregate))
     case = aggregate.refunds[place.refund]
     assert case["state"] in STATES

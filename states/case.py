@@ -122,7 +122,7 @@ class Line(TypedDict):
     firsts: dict[str, dict[str, Json]]
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(slots=True)
 class Ledger:
     """The money of one order line in minor units; moved by entries of the line and of its refunds."""
 
@@ -134,10 +134,11 @@ class Ledger:
 
     def copy(self) -> "Ledger":
         """Return a copy that can change by itself."""
-        return Ledger(
-            reserved=self.reserved, in_flight=self.in_flight, settled=self.settled, charged_back=self.charged_back,
-            excess=self.excess,
-        )  # fmt: skip
+        return Ledger(*self.amounts())
+
+    def amounts(self) -> tuple[int, int, int, int, int]:
+        """Return the amounts in the order of the fields."""
+        return self.reserved, self.in_flight, self.settled, self.charged_back, self.excess
 
 
 class Actor(NamedTuple):
@@ -221,7 +222,7 @@ class Effect(NamedTuple):
     effective_at: str
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(slots=True)
 class Aggregate:
     """One order line with its ledger and every refund on it: what one transaction sees and changes."""
 

@@ -48,11 +48,12 @@ TO_THE_BUYER = ("evidence", "offer", "appeal_window", "receipt")  # the warnings
 
 def next_due(case: Case) -> tuple[str, str] | None:
     """Return (due moment, name) of the deadline that lapses first; the standing one before `enquiry`."""
-    standing = [(item["due_at"], name == "enquiry", name) for name, item in case["deadlines"].items()]
-    if not standing:
-        return None
-    due_at, _, name = min(standing)
-    return due_at, name
+    first: tuple[str, bool, str] | None = None
+    for name, item in case["deadlines"].items():
+        standing = (item["due_at"], name == "enquiry", name)
+        if first is None or standing < first:
+            first = standing
+    return (first[0], first[2]) if first else None
 
 
 def change_state(draft: Draft, case: Case, target: str, at: datetime) -> None:

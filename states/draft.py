@@ -1,10 +1,9 @@
 """The working copy inside one decision: documents and ledger under change, entries and effects so far."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 from states import times
 from states.calendar import Calendar, Calendars
@@ -17,7 +16,6 @@ from states.case import (
     Effect,
     Entry,
     Json,
-    Ledger,
     Line,
     difference,
     line_subject,
@@ -29,6 +27,7 @@ SYSTEM = Actor(role="system", name="system")
 LEDGER_COLUMNS = ("reserved", "in_flight", "settled", "charged_back", "excess")
 # Set from the entry itself at replay, so they never stand in a patch.
 _OF_THE_ENTRY = ("seq", "effective_at")
+D = TypeVar("D", Case, Line)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,8 +48,10 @@ class Draft:
         self.refunds = dict(aggregate.refunds)
         self.rules = rules
         # Two hosts may disagree by a moment: nothing happens before what has already happened on the line.
-        chains = [self.line["effective_at"], *(case["effective_at"] for case in self.refunds.values())]
-        self.now = times.moment(max(times.text(now), *chains))
+        latest = max(times.text(now), self.line["effective_at"])
+        for case in self.refunds.values():
+            latest = max(latest, case["effective_at"])
+        self.now = times.moment(latest)
         self.entries: list[Entry] = []
         self.effects: list[Effect] = []
         self._open_seq = 0
@@ -65,7 +66,6 @@ class Draft:
         """Return the calendar in force at an effective time."""
         return self.rules.calendars.at(at)
 
-    @contextmanager
     def entry(
         self,
         case: Case,
@@ -81,23 +81,12 @@ class Draft:
         occurred_at: str | None = None,
         opens: bool = False,
         calendar: str | None = None,
-    ) -> Iterator[Case]:
-        """Change one refund under one entry: yields the copy to change, then records patch and ledger."""
-        new = _copy(case)
-        new["seq"] = case["seq"] + 1
-        new["effective_at"] = max(times.text(at), case["effective_at"])
-        ledger = self.ledger.copy()
-        self._begin(case["id"], new["seq"], new["effective_at"])
-        yield new
-        self.refunds[case["id"]] = new
-        self.balance()
-        self._record(
-            case["id"], event, actor, at, kind, params, texts, cause, blockers, occurred_at,
-            before=None if opens else case["state"], after=new["state"],
-            old={} if opens else case, new=new, ledger=ledger, policy=new["policy"], calendar=calendar,
-        )  # fmt: skip
+    ) -> "Change[Case]":
+        """Change one refund under one entry: gives the copy to change, then records patch and ledger."""
+        new = self._begun(case["id"], case, at)
+        told = (kind, event, actor, params, texts, cause, blockers, occurred_at)
+        return Change(self, case["id"], None if opens else case, new, told, calendar or self.calendar(at).version)
 
-    @contextmanager
     def line_entry(
         self,
         event: str,
@@ -110,23 +99,21 @@ class Draft:
         blockers: tuple[Blocker, ...] = (),
         occurred_at: str | None = None,
         opens: bool = False,
-    ) -> Iterator[Line]:
+    ) -> "Change[Line]":
         """Change the facts of the order line under one entry of the line's chain."""
         old = self.line
-        new = cast(Line, _copy(cast(Case, old)))
         subject = line_subject(old["order_id"], old["line"])
-        new["seq"] = old["seq"] + 1
-        new["effective_at"] = max(times.text(at), old["effective_at"])
-        ledger = self.ledger.copy()
-        self._begin(subject, new["seq"], new["effective_at"])
-        self.line = new
-        yield new
-        self.balance()
-        self._record(
-            subject, event, actor, at, kind, params, texts, None, blockers, occurred_at,
-            before=None, after=None, old={} if opens else old, new=new, ledger=ledger,
-            policy=self.rules.policy.version,
-        )  # fmt: skip
+        self.line = self._begun(subject, old, at)
+        told = (kind, event, actor, params, texts, None, blockers, occurred_at)
+        return Change(self, subject, None if opens else old, self.line, told, self.calendar(at).version)
+
+    def _begun(self, subject: str, old: D, at: datetime) -> D:
+        """Return the copy of a document that an entry changes: two levels deep, what is deeper is replaced."""
+        new: Any = {key: value.copy() if type(value) is dict else value for key, value in old.items()}
+        new["seq"] += 1
+        new["effective_at"] = max(times.text(at), new["effective_at"])
+        self._open_subject, self._open_seq, self._open_at = subject, new["seq"], new["effective_at"]
+        return cast(D, new)
 
     def tell(self, kind: str, code: str, **params: Json) -> None:
         """Add an effect to the entry that is being made."""
@@ -158,46 +145,65 @@ class Draft:
         """Return the line as it stands after everything recorded so far."""
         return Aggregate(line=self.line, ledger=self.ledger, refunds=self.refunds)
 
-    def _begin(self, subject: str, seq: int, at: str) -> None:
-        self._open_subject, self._open_seq, self._open_at = subject, seq, at
-
     def balance(self) -> None:
         """Let settled and excess follow from what was paid, captured, and written off."""
         line, ledger = self.line, self.ledger
+        paid = line.get("beside", 0)
+        for case in self.refunds.values():
+            paid += case["settled"]
         ledger.settled, ledger.excess = settled_and_excess(
             captured=line["captured"],
             committed=ledger.reserved + ledger.in_flight,
-            paid=max(0, sum(case["settled"] for case in self.refunds.values()) + line.get("beside", 0)),
+            paid=max(0, paid),
             stray=line["stray"],
             written_off=line["written_off"],
         )
 
-    def _record(
-        self, subject: str, event: str, actor: Actor, at: datetime, kind: str,
-        params: Mapping[str, Json] | None, texts: tuple[str, ...], cause: int | None,
-        blockers: tuple[Blocker, ...], occurred_at: str | None, *, before: str | None, after: str | None,
-        old: Any, new: Any, ledger: Ledger, policy: str, calendar: str | None = None,
-    ) -> None:  # fmt: skip
+
+class Change(Generic[D]):
+    """One entry that is being made: within, its document may be changed; at the end patch and ledger are recorded.
+
+    An exception within records nothing.
+    """
+
+    def __init__(self, draft: Draft, subject: str, old: D | None, new: D, told: tuple[Any, ...], calendar: str) -> None:
+        self._draft, self._subject, self._told, self._calendar = draft, subject, told, calendar
+        self._old: Mapping[str, Any] = old or {}
+        self._new: D = new
+        self._ledger = draft.ledger.amounts()
+
+    def __enter__(self) -> D:
+        return self._new
+
+    def __exit__(self, failed: type[BaseException] | None, problem: object, trace: object) -> None:
+        if failed is None:
+            self._record(self._draft, self._old, self._new)
+
+    def _record(self, draft: Draft, old: Mapping[str, Any], new: Any) -> None:
+        if new is not draft.line:
+            draft.refunds[self._subject] = new
+        draft.balance()
         patch = difference(old, new)
         for key in _OF_THE_ENTRY:
             patch.pop(key, None)
-        moved = {} if self.ledger == ledger else _moved(ledger, self.ledger)
-        self.entries.append(
+        amounts = draft.ledger.amounts()
+        kind, event, actor, params, texts, cause, blockers, occurred_at = self._told
+        draft.entries.append(
             Entry(
-                subject=subject,
+                subject=self._subject,
                 seq=new["seq"],
                 kind=kind,
                 event=event,
-                before=before,
-                after=after,
+                before=old.get("state"),
+                after=new.get("state"),
                 effective_at=new["effective_at"],
                 actor=actor,
                 params=dict(params or {}),
                 texts=texts,
                 patch=patch,
-                ledger=moved,
-                policy=policy,
-                calendar=calendar or self.calendar(at).version,
+                ledger=_moved(self._ledger, amounts) if amounts != self._ledger else {},
+                policy=new.get("policy") or draft.rules.policy.version,
+                calendar=self._calendar,
                 cause=cause,
                 blockers=blockers,
                 occurred_at=occurred_at,
@@ -242,11 +248,6 @@ class Turn:
         return bool(self.act.texts.get(name, "").strip())
 
 
-def _moved(before: Ledger, after: Ledger) -> dict[str, int]:
-    changes = {column: getattr(after, column) - getattr(before, column) for column in LEDGER_COLUMNS}
-    return {column: change for column, change in changes.items() if change}
-
-
-def _copy(document: Case) -> Case:
-    """Copy a document two levels deep; anything deeper is replaced, never changed in place."""
-    return cast(Case, {key: value.copy() if type(value) is dict else value for key, value in document.items()})
+def _moved(before: Sequence[int], after: Sequence[int]) -> dict[str, int]:
+    moved = zip(LEDGER_COLUMNS, before, after, strict=True)
+    return {column: new - old for column, old, new in moved if new != old}

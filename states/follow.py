@@ -19,17 +19,17 @@ def owed(before: Case, after: Case) -> str | None:
 
 def follow_ups(draft: Draft, before: Case, after: Case, event: str) -> None:
     """Record what a move entails for the refund, each as an entry of its own with the move as cause."""
-    at = times.moment(after["effective_at"])
     act_owed = owed(before, after)
     if act_owed is not None:
-        draft.tell_about(after, "system_act", act_owed, at)
-    code = answer_by_system(before["state"], after["state"])
-    if code is not None and "enquiry" in after:
+        draft.tell_about(after, "system_act", act_owed, times.moment(after["effective_at"]))
+    code = answer_by_system(before["state"], after["state"]) if "enquiry" in after else None
+    if code is not None:
+        at = times.moment(after["effective_at"])
         act = Act(event="answer_enquiry", actor=SYSTEM, refund=after["id"], params={"answer": code})
         turn = Turn(draft=draft, act=act, case=after, policy=draft.policy_of(after))
         with draft.entry(after, act.event, SYSTEM, at, kind="fact", params=act.params, cause=after["seq"]) as new:
             answer(turn, new)
-    if before["state"] != after["state"]:
+    if after["firsts"] and before["state"] != after["state"]:
         fall(draft, after["id"], list(after["firsts"]), cause=after["seq"])
 
 

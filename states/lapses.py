@@ -28,11 +28,14 @@ def catch_up(draft: Draft) -> None:
     An import of a calendar is in this order too; what is due at its moment lapses first.
     """
     first = len(draft.effects)
-    now = times.text(draft.now)
+    now, imports = times.text(draft.now), draft.rules.calendars.imports
     while True:
-        lapses = [(due[0], case["id"], due[1]) for case in draft.refunds.values() if (due := clocks.next_due(case))]
-        lapse = min(lapses, default=None)
-        count = first_import_due(draft)
+        lapse: tuple[str, str, str] | None = None
+        for case in draft.refunds.values():
+            due = clocks.next_due(case)
+            if due is not None and (lapse is None or (due[0], case["id"]) < lapse[:2]):
+                lapse = (due[0], case["id"], due[1])
+        count = first_import_due(draft) if imports else None
         if count is not None and (lapse is None or count[0] < lapse[0]):
             at, refund, name, calendar = count
             count_again(draft, draft.refunds[refund], name, calendar, times.moment(at))
@@ -40,7 +43,8 @@ def catch_up(draft: Draft) -> None:
             _lapse(draft, draft.refunds[lapse[1]], lapse[2])
         else:
             break
-    draft.effects[first:] = _latest(draft.effects[first:])
+    if len(draft.effects) > first + 1:
+        draft.effects[first:] = _latest(draft.effects[first:])
 
 
 def _lapse(draft: Draft, case: Case, name: str) -> None:

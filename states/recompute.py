@@ -11,8 +11,6 @@ from states.draft import SYSTEM, Draft
 
 def first_import_due(draft: Draft) -> tuple[str, str, str, Calendar] | None:
     """Return (moment, refund, deadline, calendar) of the first import up to now that concerns a refund of the line."""
-    if not draft.rules.calendars.imports:
-        return None
     found = [
         (at, case["id"], name, new) for case in draft.refunds.values() for at, name, new in _imports_due(draft, case)
     ]

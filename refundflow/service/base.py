@@ -145,7 +145,7 @@ class Facade:
 
     def refund_of(self, answer: Answer, caller: Caller) -> values.Refund:
         """Return the refund of an answer as the caller may see it."""
-        refund, rules = answer.refund, self.engine.known_rules()
+        refund, rules = answer.refund, self.engine.known_rules
         assert refund is not None, "an act on a refund answers with one"
         return values.Refund.later(
             lambda: self.view(

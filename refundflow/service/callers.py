@@ -1,10 +1,11 @@
 """Who calls: actors as text, registered persons, and who may see which refund."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from refundflow.errors import BadInput, NotFound, RoleNotAllowed
 from refundflow.service.door import check_reference
-from refundflow.store import StaffRow, Tx
+from refundflow.store import Tx
 from refundflow.vault import BuyerRow, Vault
 from states import codes
 from states.case import Actor, Blocker, Line
@@ -59,16 +60,14 @@ def require_registered(tx: Tx, caller: Caller) -> None:
         RoleNotAllowed: with the blocker NOT_REGISTERED.
     """
     if caller.role in codes.STAFF_ROLES:
-        require_known(caller, tx.staff(caller.name))
+        row = tx.staff(caller.name)
+        require_known(caller, row.roles if row is not None and row.active else ())
 
 
-def require_known(caller: Caller, row: StaffRow | None) -> None:
-    """Check the row of a member of staff as `require_registered` does; others need none."""
-    if caller.role not in codes.STAFF_ROLES:
-        return
-    if row is None or not row.active or caller.role not in row.roles:
-        roles = list(row.roles) if row is not None and row.active else []
-        params = {"name": caller.name, "role": caller.role, "registered": roles}
+def require_known(caller: Caller, roles: Sequence[str]) -> None:
+    """Check the roles that a member of staff is registered in, as `require_registered` does; others need none."""
+    if caller.role in codes.STAFF_ROLES and caller.role not in roles:
+        params = {"name": caller.name, "role": caller.role, "registered": list(roles)}
         raise RoleNotAllowed((Blocker(code="NOT_REGISTERED", params=params),))
 
 

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from refundflow import audit, calendars, policies
 from refundflow.errors import BadInput, Busy, ChangedMeanwhile, NotFound, Refused, RoleNotAllowed
 from refundflow.service import door
-from refundflow.service.callers import actor_on, require_known
+from refundflow.service.callers import actor_on, require_known, require_registered
 from refundflow.service.requests import Answer, Request, act_of, check, key_of
 from refundflow.store import Conflict, Content, Move, Scene, Store, Stored, StoredEntry, StoredText, Tx
 from refundflow.vault import BuyerRow, Vault, mask
@@ -31,6 +31,14 @@ TRIES = 8
 LONGEST_WAIT_SECONDS = 10  # in all tries together, before a caller is told that the database is busy
 BEFORE_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # of a rehearsal whose first time was not said yet
 T = TypeVar("T")
+
+
+class Enclosed(NamedTuple):
+    """The texts and files of an act: bound to its entry by commitments, and kept beside it."""
+
+    commitments: Mapping[str, str]  # of texts, by name
+    texts: Sequence[StoredText]
+    contents: Sequence[Content]
 
 
 class Engine:
@@ -95,16 +103,14 @@ class Engine:
                 if content is None:
                     raise BadInput(f"policy {case['policy']} of {case['id']} is not in the database", field="policy")
                 self._policies[case["policy"]] = policies.restore(content)
-        return self.known_rules()
+        return self.known_rules
 
     def refresh(self, tx: Tx) -> None:
         """Read the calendars again: somebody has imported one."""
         kept = [(imported_at, calendars.parse(content)) for imported_at, content in tx.calendars()]
         self.calendars, self._calendar_count = Calendars(kept), len(kept)
-
-    def known_rules(self) -> Rules:
-        """Return the rules with every policy that was asked for so far."""
-        return Rules(policy=self.policy, policies=self._policies, calendars=self.calendars)
+        # with every policy that was or will be asked for
+        self.known_rules = Rules(policy=self.policy, policies=self._policies, calendars=self.calendars)
 
     # one transaction
 
@@ -180,9 +186,10 @@ class Engine:
 
         `quiet` is for what the system tries by itself: its refusal leaves no entry.
         """
-        stored, owner, _, key_used = self._scene(tx, request)
-        actor = actor_on(stored.aggregate.line, owner, request.caller, self.vault, request.what)
-        used = tx.entry_by_key(request.order_id, request.what, request.key) if key_used and request.key else None
+        what = request.what
+        stored, owner, _, key_used = self._scene(tx, request, what)
+        actor = actor_on(stored.aggregate.line, owner, request.caller, self.vault, what)
+        used = tx.entry_by_key(request.order_id, what, request.key) if key_used and request.key else None
         if used is not None and owner is None and used.event == request.event:
             # The key that named the request is destroyed: of an erased buyer's a repeat is known by its event alone.
             return self._first_answer(tx, used, stored, actor, owner)
@@ -190,14 +197,12 @@ class Engine:
         if used is not None and used.request_hash == request_hash:
             return self._first_answer(tx, used, stored, actor, owner)
         now = self.time(tx, request.at)
-        told: dict[str, Json] = dict(facts(tx, stored.aggregate)) if facts else {}
-        if used is not None:
-            told["key_reused"] = used.event
-        if told:
-            act = act._replace(facts=told)
+        if facts is not None or used is not None:
+            told = dict(facts(tx, stored.aggregate)) if facts else {}
+            act = act._replace(facts=told | ({"key_reused": used.event} if used is not None else {}))
         decision = decide(stored.aggregate, act, rules=self.rules(tx, stored.aggregate), now=now)
         if quiet and decision.refusal is not None:
-            only_due = due(stored.aggregate, rules=self.known_rules(), now=now)
+            only_due = due(stored.aggregate, rules=self.known_rules, now=now)
             self.commit(tx, stored, only_due, now, owner)
         else:
             self.commit(tx, stored, decision, now, owner, request=request, act=act, request_hash=request_hash)
@@ -206,32 +211,28 @@ class Engine:
             return kind(
                 decision.refusal.blockers,
                 decision.refusal.possible,
-                request.what,
+                what,
                 zone=self.policy.zone,
                 currency=stored.aggregate.line["currency"],
             )
-        return Answer(
-            aggregate=decision.aggregate,
-            actor=actor,
-            owner=owner,
-            now=now,
-            refund=decision.refund,
-            waiting=decision.waiting,
-            changed=decision.entry is not None,
-        )
+        changed = decision.entry is not None
+        return Answer(decision.aggregate, actor, owner, now, decision.refund, decision.waiting, changed)
 
-    def _scene(self, tx: Tx, request: Request) -> Scene:
+    def _scene(self, tx: Tx, request: Request, what: str) -> Scene:
         """Read what the act finds; whoever may not act learns nothing of it.
 
         Raises:
             RoleNotAllowed: the caller is no registered member of staff.
             NotFound: no such line or refund.
         """
-        scene = tx.scene(request.order_id, request.line, staff=request.caller.name, scope=request.what, key=request.key)
+        scene = tx.scene(request.order_id, request.line, staff=request.caller.name, scope=what, key=request.key)
         if not self.store.rehearsal:
-            require_known(request.caller, scene.staff if scene else tx.staff(request.caller.name))
+            if scene is None:
+                require_registered(tx, request.caller)
+            else:
+                require_known(request.caller, scene.roles)
         if scene is None or (request.refund is not None and request.refund not in scene.stored.aggregate.refunds):
-            raise NotFound(request.what)
+            raise NotFound(what)
         return scene
 
     def commit(
@@ -249,15 +250,17 @@ class Engine:
         """Seal what was decided and write it: entries, documents, effects, texts and files together."""
         if not decision.entries:
             return
+        rehearsed_until = now if self.store.rehearsal else None
         own = decision.entries[decision.entry] if decision.entry is not None else None
-        alone = own is not None and decision.refusal is not None and len(decision.entries) == 1
-        if alone and own is not None and stored.refusals.get(own.subject) == audit.fingerprint(own):
-            tx.count_refusal(stored, own.subject, rehearsed_until=now if self.store.rehearsal else None)
-            return
-        texts = dict(act.texts) if act is not None and own is not None and key_of(owner) is not None else {}
-        commitments = self._commitments(own, decision.entry, owner, texts)
-        kept = self._kept(own, request, owner, texts, taken=decision.refusal is None) if own is not None else ((), ())
-        keyed = request is not None and request.key is not None and decision.refusal is None
+        if own is not None and decision.refusal is not None and len(decision.entries) == 1:
+            chain = stored.chains.get(own.subject)
+            if chain is not None and chain.refusal == audit.fingerprint(own):
+                tx.count_refusal(stored, own.subject, rehearsed_until=rehearsed_until)
+                return
+        taken, enclosed = decision.refusal is None, None
+        if request is not None and act is not None and own is not None and (act.texts or request.files):
+            enclosed = self._enclosed(own, request, act.texts, key_of(owner), taken=taken)
+        keyed = request is not None and request.key is not None and taken
         sealed = audit.seal(
             decision.entries,
             heads=stored.heads,
@@ -267,17 +270,16 @@ class Engine:
             request_hash=request_hash if keyed else None,
             key_entry=decision.entry,
             correlation=request.correlation if request else None,
-            commitments=commitments,
+            commitments={decision.entry: enclosed.commitments} if enclosed and decision.entry is not None else None,
             repeats=stored.repeats,
         )
         opened = decision.refund is not None and decision.refund not in stored.aggregate.refunds
         tx.commit_moves(
-            [Move(stored, decision, sealed, *kept)],
+            [Move(stored, decision, sealed, *(enclosed[1:] if enclosed else ()))],
             policy=self._policy_to_keep(tx) if opened else None,
-            rehearsed_until=now if self.store.rehearsal else None,
+            rehearsed_until=rehearsed_until,
         )
-        for item in sealed:
-            _log(item.entry, request)
+        _log(decision.entries, request)
 
     def lapse(self, tx: Tx, lines: Sequence[Stored], now: datetime) -> Counter[str]:
         """Write what is due on lines that were read under their locks, together; count the lines and the lapses."""
@@ -290,18 +292,8 @@ class Engine:
         tx.commit_moves(moves)
         self.reached(tx, now)
         entries = [entry for move in moves for entry in move.decision.entries]
-        for entry in entries:
-            _log(entry, None)
+        _log(entries, None)
         return Counter(lines=len(moves), lapsed=len(entries))
-
-    def _commitments(
-        self, own: Entry | None, index: int | None, owner: BuyerRow | None, texts: Mapping[str, str]
-    ) -> dict[int, dict[str, str]]:
-        key = key_of(owner)
-        if own is None or index is None or key is None or not texts:
-            return {}
-        commit = self.vault.commitment
-        return {index: {name: commit(key, own.subject, own.seq, name, text) for name, text in texts.items()}}
 
     def _policy_to_keep(self, tx: Tx) -> tuple[str, str] | None:
         """Return (version, text) of the policy in force until it is seen in the database: no policy ever leaves it."""
@@ -310,24 +302,27 @@ class Engine:
             self._policy_is_kept = tx.policy(version) is not None
         return None if self._policy_is_kept else (version, policies.content_of(self.policy))
 
-    def _kept(
-        self, entry: Entry, request: Request | None, owner: BuyerRow | None, texts: Mapping[str, str], *, taken: bool
-    ) -> tuple[list[StoredText], list[Content]]:
-        """Return the texts of an act, and its files where it was taken, as they are kept: encrypted."""
-        key, kept, contents = key_of(owner), dict(texts), []
-        if key is None or request is None:
-            return [], []
+    def _enclosed(
+        self, entry: Entry, request: Request, texts: Mapping[str, str], key: bytes | None, *, taken: bool
+    ) -> Enclosed | None:
+        """Return the texts of an act, and its files where it was taken, as they are kept: encrypted.
+
+        Nothing of a buyer whose key was destroyed.
+        """
+        if key is None:
+            return None
+        vault, place = self.vault, (request.order_id, entry.subject, entry.seq)
+        commitments = {name: vault.commitment(key, *place[1:], name, text) for name, text in texts.items()}
+        kept, contents = dict(texts), []
         for index, file in enumerate(request.files if taken else ()):
             digest = sha256(file.content).hexdigest()
-            commit = self.vault.evidence_commitment(key, digest)
-            contents.append(Content(commit, self.vault.encrypt(key, file.content, f"evidence|{commit}")))
+            commit = vault.evidence_commitment(key, digest)
+            contents.append(Content(commit, vault.encrypt(key, file.content, f"evidence|{commit}")))
             about = {"name": mask(file.filename), "commit": commit, "sha256": digest}
             kept[f"file.{index}"] = json.dumps(about, ensure_ascii=False)
-        place = (request.order_id, entry.subject, entry.seq)
         context = f"{entry.subject}|{entry.seq}|"
-        return [
-            StoredText(*place, name, self.vault.encrypt(key, text, context + name)) for name, text in kept.items()
-        ], contents
+        ciphers = [StoredText(*place, name, vault.encrypt(key, text, context + name)) for name, text in kept.items()]
+        return Enclosed(commitments, ciphers, contents)
 
     def _first_answer(self, tx: Tx, used: StoredEntry, stored: Stored, actor: Actor, owner: BuyerRow | None) -> Answer:
         """Return what the key's first call answered: the line and its refunds as that call left them."""
@@ -403,8 +398,10 @@ def _follows(entry: StoredEntry) -> bool:
     return told or entry.parsed().get("cause") is not None
 
 
-def _log(entry: Entry, request: Request | None) -> None:
-    if log.isEnabledFor(logging.INFO):
+def _log(entries: Sequence[Entry], request: Request | None) -> None:
+    if not log.isEnabledFor(logging.INFO):
+        return
+    for entry in entries:
         line = {
             "refund": entry.subject,
             "seq": entry.seq,

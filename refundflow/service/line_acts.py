@@ -77,7 +77,7 @@ class LineActs(Facade):
             owner = new_buyer(self.engine, tx, row.buyer_id)
         line = line_of(row, owner.ref)
         empty = Aggregate(line=line, ledger=Ledger(), refunds={})
-        decision = register(line, actor, rules=self.engine.known_rules(), now=now)
+        decision = register(line, actor, rules=self.engine.known_rules, now=now)
         sealed = audit.seal(decision.entries, heads={}, recorded_at=now, correlation=correlation)
         tx.commit_moves([Move(Stored.opening(empty), decision, sealed)])
         if at is not None:

@@ -50,7 +50,7 @@ class Reading(Facade):
             self._registered(tx, caller)
             raise NotFound(what)
         if not self.engine.store.rehearsal:
-            require_known(caller, scene.staff)
+            require_known(caller, scene.roles)
         return scene, actor_on(scene.stored.aggregate.line, scene.owner, caller, self.engine.vault, what)
 
     def _pending(self, tx: Tx, stored: Stored, subject: str, at: datetime | None) -> Sequence[StoredEntry]:

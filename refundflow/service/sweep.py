@@ -102,7 +102,7 @@ class Sweep(Facade):
             return 0
         [stored] = taken
         now = self.engine.time(tx, at)
-        effects = warnings(stored.aggregate.refunds[refund], now=now, warned_at=stored.warned.get(refund))
+        effects = warnings(stored.aggregate.refunds[refund], now=now, warned_at=stored.chains[refund].warned_at)
         if effects:
             tx.add_effects(order_id, effects, now)
         tx.mark_warned(refund, now)

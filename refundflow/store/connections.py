@@ -7,16 +7,17 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, cast
+from typing import Any, Literal, NamedTuple, Protocol, Self, cast
 
-from sqlalchemy import URL, Select
+from sqlalchemy import URL
 from sqlalchemy.sql.base import Executable
-from sqlalchemy.sql.dml import UpdateBase
 
+from refundflow.clock import utc_now
 from refundflow.errors import Misconfigured
-from refundflow.store.statements import Compiled, DialectName, compiled_once, together
+from refundflow.store.statements import CHECK_TIME, Compiled, DialectName, compiled_once, together
 
 Row = Sequence[Any]
 Writes = Mapping[Executable, Sequence[Mapping[str, Any]]]  # what each statement writes
@@ -97,8 +98,10 @@ class Session:
         self._flush()
         return cast(int, cursor.rowcount)
 
-    def write(self, rows: Writes) -> None:
+    def write(self, rows: Writes, *, until: datetime | None = None) -> None:
         """Run each statement for each of its rows, in order, sent together; each must touch one, where none may exist.
+
+        `until` is the moment from which on nothing may be written: for who holds locks there is none.
 
         Raises:
             Conflict: a row was not there, or not as it was expected.
@@ -161,14 +164,23 @@ class LookingSession(Session):
     """A session without a transaction: each of its reads sees one moment, another the next."""
 
     locks = False
-    writing = False  # so far only reads were sent
+    _writing = False  # so far only reads were sent
 
-    @property
-    def closed(self) -> bool:
-        """Tell whether the server has gone."""
-        return bool(self._connection.closed)
+    def __init__(self, connection: Connection, dialect: DialectName, lost: tuple[type[Exception], ...] = ()) -> None:
+        """`lost` is how the driver tells that the server has gone."""
+        self._connection, self.dialect, self._lost = connection, dialect, lost
 
-    def write(self, rows: Writes) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: object) -> None:
+        if problem is None or not isinstance(problem, self._lost) or not self._connection.closed:
+            return
+        if self._writing:
+            raise Conflict("unknown", f"the server went away while it was committing: {problem}") from problem
+        raise Conflict("busy", f"the server went away before anything was committed: {problem}") from problem
+
+    def write(self, rows: Writes, *, until: datetime | None = None) -> None:
         """Refuse: who looks writes nothing."""
         raise TypeError("a look writes nothing")
 
@@ -177,17 +189,19 @@ class LookingSession(Session):
         raise TypeError("a look writes nothing")
 
     def _write_once(self) -> None:
-        if self.writing:
+        if self._writing:
             raise TypeError("what is written twice needs a transaction")
-        self.writing = True
+        self._writing = True
 
 
 class StatementSession(LookingSession):
     """A session without a transaction: it may read, and then write once, in one statement that commits by itself."""
 
-    def write(self, rows: Writes) -> None:
-        """Run all in one statement; see `together`."""
+    def write(self, rows: Writes, *, until: datetime | None = None) -> None:
+        """Run all in one statement that fails from the moment `until` on; see `together`."""
         self._write_once()
+        if until is not None:  # last: others may have been waited for
+            rows = {**rows, CHECK_TIME: [{"until": until}]}
         shape = [(statement, len(values)) for statement, values in rows.items() if values]
         values = [
             value
@@ -203,23 +217,26 @@ class FileSession(LookingSession):
     """A session on a file: it may read, and then write once, in one transaction that the other writers wait for."""
 
     def __init__(self, connection: Connection, database: "SqliteDatabase") -> None:
-        super().__init__(connection, database.dialect)
+        self._connection, self.dialect, self._lost = connection, "sqlite", ()
         self._database = database
 
-    def write(self, rows: Writes) -> None:
-        """Run all in one transaction; what is only checked comes first.
+    def write(self, rows: Writes, *, until: datetime | None = None) -> None:
+        """Run all in one transaction that begins before the moment `until`.
 
         Raises:
-            Conflict: a row was not there, or not as it was expected.
+            Conflict: a row was not there, or not as it was expected, or it is later.
         """
         self._write_once()
-        with self._database.transaction(self._connection, write=True) as session:
+        execute = self._connection.execute
+        with _Writing(self._database, self._connection):
+            if until is not None and utc_now() >= until:  # others may have been waited for
+                raise Conflict("changed", "it was judged too long ago")
             for statement, values in rows.items():
-                if isinstance(statement, Select) and not all(session.one(statement, **row) for row in values):
-                    raise Conflict("changed", "what was read is no longer so")
-            session.write(
-                {statement: values for statement, values in rows.items() if isinstance(statement, UpdateBase)}
-            )
+                for row in values:
+                    made = compiled_once(statement, "sqlite")
+                    done = execute(made.text, made.bound(row))
+                    if not (made.may_exist or (done.fetchone() if made.reads else done.rowcount == 1)):
+                        raise Conflict("changed", "what was read is no longer so")
 
 
 class Database(Protocol):
@@ -297,37 +314,24 @@ class SqliteDatabase:
     @contextmanager
     def transaction(self, connection: sqlite3.Connection, *, write: bool, wipe: bool = False) -> Iterator[Session]:
         """Run one transaction: committed at the end, rolled back by an exception; wiped is what zeros overwrite."""
-        if write:
-            self._lock()
-        else:
-            connection.execute("PRAGMA query_only = ON")
         if wipe:
             connection.execute("PRAGMA secure_delete = ON").fetchall()
         try:
-            connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-            try:
+            with _Writing(self, connection) if write else _reading(connection):
                 yield Session(connection, self.dialect)
-                connection.execute("COMMIT")
-            except BaseException:
-                connection.rollback()
-                raise
         finally:
             if wipe:
                 connection.execute("PRAGMA secure_delete = OFF").fetchall()
-            if write:
-                self._unlock()
-            else:
-                connection.execute("PRAGMA query_only = OFF")
 
-    def look(self, connection: sqlite3.Connection) -> AbstractContextManager[Session]:
+    def look(self, connection: sqlite3.Connection) -> LookingSession:
         """Read without a transaction."""
-        return nullcontext(LookingSession(connection, self.dialect))
+        return LookingSession(connection, self.dialect)
 
-    def act(self, connection: sqlite3.Connection) -> AbstractContextManager[Session]:
+    def act(self, connection: sqlite3.Connection) -> FileSession:
         """Read before the others must wait, and write if nothing has changed since."""
-        return nullcontext(FileSession(connection, self))
+        return FileSession(connection, self)
 
-    def _lock(self) -> None:
+    def lock(self) -> None:
         """Take the writers' lock: SQLite alone lets some of several processes wait for seconds."""
         if not self._turn.acquire(timeout=self._wait_seconds):
             raise Conflict("busy", _BUSY)
@@ -336,21 +340,22 @@ class SqliteDatabase:
                 self._lock_file = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             _acquire(self._lock_file, self._wait_seconds)
         except BaseException:
-            self._unlock()  # an interrupt may come when the lock is there already
+            self.unlock()  # an interrupt may come when the lock is there already
             raise
 
-    def _unlock(self) -> None:
+    def unlock(self) -> None:
+        """Give the writers' lock back."""
         if self._lock_file is not None:
             fcntl.flock(self._lock_file, fcntl.LOCK_UN)
         self._turn.release()
 
     def settle(self, connection: sqlite3.Connection) -> bool:
         """Copy the write-ahead log into the file and cut it to nothing, which needs a moment without readers."""
-        self._lock()
+        self.lock()
         try:
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:
-            self._unlock()
+            self.unlock()
         return not busy
 
     def conflict(self, problem: BaseException) -> Conflict | None:
@@ -384,6 +389,52 @@ class SqliteDatabase:
         self.close()
 
 
+class _Writing:
+    """A write transaction on a file: the others wait; committed at the end, rolled back by an exception.
+
+    A class, and no generator: a third of the calls.
+    """
+
+    def __init__(self, database: SqliteDatabase, connection: sqlite3.Connection) -> None:
+        self._database, self._connection = database, connection
+
+    def __enter__(self) -> None:
+        self._database.lock()
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except BaseException:
+            self._end()
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: object) -> None:
+        try:
+            if kind is None:
+                self._connection.execute("COMMIT")
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        """Take back what was not committed, and let the others in."""
+        try:
+            self._connection.rollback()
+        finally:
+            self._database.unlock()
+
+
+@contextmanager
+def _reading(connection: sqlite3.Connection) -> Iterator[None]:
+    """Run a transaction on a file that sees one moment and cannot write."""
+    connection.execute("PRAGMA query_only = ON")
+    try:
+        connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            connection.rollback()
+    finally:
+        connection.execute("PRAGMA query_only = OFF")
+
+
 class PostgresDatabase:
     """A PostgreSQL server: READ COMMITTED for writes, one read-only snapshot for reads."""
 
@@ -398,6 +449,7 @@ class PostgresDatabase:
             raise Misconfigured("PostgreSQL needs the extra: pip install 'refundflow[postgres]'") from problem
         self._driver, self._int8 = psycopg, Int8Dumper
         self._idle = psycopg.pq.TransactionStatus.IDLE
+        self._lost = (psycopg.OperationalError,)
         self._lock_timeout = f"SET lock_timeout = {int(wait_seconds * 1000)}"
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
         again = psycopg.errors
@@ -445,24 +497,13 @@ class PostgresDatabase:
             # PostgreSQL answers so, without an error, when one inside the transaction was passed over
             raise self._driver.errors.InFailedSqlTransaction("a transaction with an error in it cannot be committed")
 
-    def look(self, connection: Connection) -> AbstractContextManager[Session]:
+    def look(self, connection: Connection) -> LookingSession:
         """Read without a transaction."""
-        return self._statements(LookingSession(connection, self.dialect))
+        return LookingSession(connection, self.dialect, self._lost)
 
-    def act(self, connection: Connection) -> AbstractContextManager[Session]:
+    def act(self, connection: Connection) -> StatementSession:
         """Let each statement commit by itself: one that reads, one that writes if nothing has changed since."""
-        return self._statements(StatementSession(connection, self.dialect))
-
-    @contextmanager
-    def _statements(self, session: LookingSession) -> Iterator[Session]:
-        try:
-            yield session
-        except self._driver.OperationalError as problem:
-            if not session.closed:
-                raise
-            if session.writing:
-                raise Conflict("unknown", f"the server went away while it was committing: {problem}") from problem
-            raise Conflict("busy", f"the server went away before anything was committed: {problem}") from problem
+        return StatementSession(connection, self.dialect, self._lost)
 
     def _roll_back(self, connection: Connection) -> None:
         """End what was begun; a connection that cannot even do that is closed, and the server ends it."""

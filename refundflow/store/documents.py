@@ -44,14 +44,12 @@ def read_document(text: str | bytes) -> Any:
 
 def _check(value: Any) -> None:
     """Look at every value; keys are looked at by the library."""
-    kind = type(value)
-    if kind is dict:
-        for item in value.values():
-            if type(item) not in _PLAIN:
-                _check(item)
-    elif kind is list or kind is tuple:
-        for item in value:
-            if type(item) not in _PLAIN:
-                _check(item)
-    elif kind not in _PLAIN:
-        raise ValueError(f"{value!r} ({kind.__name__}) has no canonical form")
+    left = [value]
+    for item in left:  # it grows meanwhile
+        kind = type(item)
+        if kind is dict:
+            left += [inner for inner in item.values() if type(inner) not in _PLAIN]
+        elif kind is list or kind is tuple:
+            left += [inner for inner in item if type(inner) not in _PLAIN]
+        elif kind not in _PLAIN:
+            raise ValueError(f"{item!r} ({kind.__name__}) has no canonical form")

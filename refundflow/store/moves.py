@@ -1,19 +1,19 @@
 """How an order line is read under its lock, and the one function by which every move commits."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate, pairwise
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, literal_column, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.sql.base import Executable
 
 from refundflow.store.connections import Question, Row, Session
 from refundflow.store.documents import canonical_text, document_text, read_document
 from refundflow.store.news import TELL
 from refundflow.store.people import ADD_CONTENT, ADD_PERSONAL, buyer_of
-from refundflow.store.registers import ADD_POLICY, REACH_TIME, REHEARSAL_TIME, staff_of
-from refundflow.store.rows import Json, Move, Scene, Sealed, Stored
+from refundflow.store.registers import ADD_POLICY, REACH_TIME, REHEARSAL_TIME, roles_of
+from refundflow.store.rows import Chain, Json, Move, Scene, Sealed, Stored
 from refundflow.store.statements import (
     insert_or,
     insert_row,
@@ -26,7 +26,6 @@ from refundflow.store.values import moment, written
 from refundflow.tables import (
     Buyer,
     CalendarText,
-    Moment,
     OrderLine,
     Payout,
     PendingEffect,
@@ -61,19 +60,20 @@ LOCK_LINE = READ_LINE.with_for_update()
 TAKE_LINE = READ_LINE.with_for_update(skip_locked=True)
 READ_REFUNDS = select_where(Refund, "order_id", "line", columns=_OF_REFUND)
 _BUYER, _STAFF, _KEY = table_of(Buyer), table_of(Staff), table_of(Transition)
+_ACTIVE = (_STAFF.c.name == bindparam("staff")) & _STAFF.c.active
 _SCENE = (
     select(
         *(_LINE.c[name] for name in _OF_LINE),
         *(_REFUND.c[name] for name in _OF_REFUND),
         *_BUYER.c,
-        *_STAFF.c,
+        _STAFF.c.roles,
         _KEY.c.seq,
         COUNT_CALENDARS.scalar_subquery(),
     )
     .select_from(
         _LINE.outerjoin(_REFUND, (_REFUND.c.order_id == _LINE.c.order_id) & (_REFUND.c.line == _LINE.c.line))
         .outerjoin(_BUYER, _BUYER.c.ref == _LINE.c.buyer)
-        .outerjoin(_STAFF, _STAFF.c.name == bindparam("staff"))
+        .outerjoin(_STAFF, _ACTIVE)
         .outerjoin(
             _KEY,
             (_KEY.c.order_id == _LINE.c.order_id)
@@ -84,8 +84,8 @@ _SCENE = (
     .where(_LINE.c.order_id == bindparam("order_id"), _LINE.c.line == bindparam("line"))
 )
 READ_SCENE = {"sqlite": _SCENE, "postgresql": _SCENE.add_columns(func.clock_timestamp())}
-_ENDS = tuple(accumulate((len(_OF_LINE), len(_OF_REFUND), len(_BUYER.c), len(_STAFF.c), 2), initial=0))
-_LINE_PART, _REFUND_PART, _BUYER_PART, _STAFF_PART, _BESIDE = (slice(*ends) for ends in pairwise(_ENDS))
+_ENDS = tuple(accumulate((len(_OF_LINE), len(_OF_REFUND), len(_BUYER.c), 3), initial=0))
+_LINE_PART, _REFUND_PART, _BUYER_PART, _BESIDE = (slice(*ends) for ends in pairwise(_ENDS))
 # Who writes nothing but entries and texts under a place sees to it that nothing else of the line changes either.
 CHECK_LINE = select_where(OrderLine, "order_id", "line", columns=("version",)).with_for_update(key_share=True)
 CHECK_LINE = CHECK_LINE.where(_LINE.c.version == bindparam("was"))
@@ -93,14 +93,6 @@ CHECK_REFUND = select_where(Refund, "order_id", "id", columns=("version",)).with
 CHECK_REFUND = CHECK_REFUND.where(_REFUND.c.version == bindparam("was"))
 # A process that stood still between the two would date its entry back, behind what others have recorded since.
 LATEST = timedelta(seconds=10)
-_PRESENT: dict[str, Any] = {
-    "sqlite": func.strftime(literal_column("'%Y-%m-%dT%H:%M:%fZ'"), literal_column("'now'")),
-    "postgresql": func.clock_timestamp(),
-}
-CHECK_TIME: dict[str, Select[Any]] = {
-    dialect: select(literal_column("1").label("in_time")).where(present < bindparam("latest", type_=Moment()))
-    for dialect, present in _PRESENT.items()
-}
 INSERT_LINE = insert_row(OrderLine)
 INSERT_REFUND = insert_row(Refund)
 INSERT_ENTRY = insert_row(Transition, without=("gid",))
@@ -209,14 +201,12 @@ class Moves:
         first = rows[0]
         if self.session.dialect == "postgresql":
             self.clock = moment(first[-1])
-        buyer, person, (used, self.calendar_count) = first[_BUYER_PART], first[_STAFF_PART], first[_BESIDE]
+        roles, used, self.calendar_count = first[_BESIDE]
         return Scene(
-            stored=_stored(
-                first[_LINE_PART], [row[_REFUND_PART] for row in rows if row[_REFUND_PART.start] is not None]
-            ),
-            owner=None if buyer[0] is None else buyer_of(buyer),
-            staff=None if person[0] is None else staff_of(*person),
-            key_used=used is not None,
+            _stored(first[_LINE_PART], [row[_REFUND_PART] for row in rows if row[_REFUND_PART.start] is not None]),
+            buyer_of(first[_BUYER_PART]),
+            () if roles is None else roles_of(roles),
+            used is not None,
         )
 
     def take(self, places: Sequence[tuple[str, str]]) -> list[Stored]:
@@ -255,20 +245,17 @@ class Moves:
             Conflict: a line or a refund is no longer what was read, or it was read without a lock too long ago.
         """
         rows: Rows = {statement: [] for statement in _WRITES}
+        checked = not self.session.locks
         for move in moves:
-            _write(rows, move)
-            if not self.session.locks:
-                _check(rows, move.stored, _written(move))
+            _write(rows, move, checked=checked)
         if policy is not None:
             rows[ADD_POLICY] = [{"version": policy[0], "content": policy[1]}]
         if rehearsed_until is not None:
             rows[REACH_TIME] = [_reached(rehearsed_until)]
         if self.session.dialect == "postgresql" and any(_wakes(move.decision, move.records) for move in moves):
             rows[TELL] = [{}]
-        if not self.session.locks and rehearsed_until is None:  # last: others may have been waited for
-            latest = moves[-1].records[-1].recorded_at + LATEST
-            rows[CHECK_TIME[self.session.dialect]] = [{"latest": times.text(latest)}]
-        self.session.write(rows)
+        in_time = checked and rehearsed_until is None
+        self.session.write(rows, until=moves[-1].records[-1].recorded_at + LATEST if in_time else None)
 
     def add_effects(self, order_id: str, effects: Sequence[Effect], recorded_at: datetime) -> None:
         """Add effects that belong to no new entry, as warnings do."""
@@ -279,7 +266,7 @@ class Moves:
         line = stored.aggregate.line
         rows: Rows = {CHECK_LINE: [], CHECK_REFUND: []}
         if not self.session.locks:
-            _check(rows, stored, set())
+            _check(rows, stored, ())
         if subject == stored.subject:
             rows[COUNT_LINE] = [{"at_order": line["order_id"], "at_line": line["line"]}]
         else:
@@ -328,44 +315,45 @@ def _wakes(decision: Decision, records: Sequence[Sealed]) -> bool:
 
 
 def _stored(line: Row, refunds: Sequence[Row]) -> Stored:
-    document, *chain = line
-    facts, ledger = read_document(document), Ledger(**dict(zip(_LEDGER_COLUMNS, chain[4:], strict=True)))
-    stored = Stored(aggregate=Aggregate(line=facts, ledger=ledger, refunds={}))
-    _keep(stored, line_subject(facts["order_id"], facts["line"]), *chain[:4])
+    facts: Line = read_document(line[0])
+    subject = line_subject(facts["order_id"], facts["line"])
+    chains, cases = {subject: Chain(*line[1:5])}, {}
     found = [(read_document(document), chain) for document, *chain in refunds]
     if len(found) > 1:
         found.sort(key=lambda item: int(item[0]["id"].rpartition("-")[2]))
-    for case, (*chain, warned_at) in found:
-        stored.aggregate.refunds[case["id"]] = case
-        _keep(stored, case["id"], *chain)
-        stored.warned[case["id"]] = written(warned_at)
-    return stored
+    for case, (version, head, refusal, repeats, warned_at) in found:
+        cases[case["id"]] = case
+        chains[case["id"]] = Chain(version, head, refusal, repeats, written(warned_at))
+    return Stored(subject, Aggregate(facts, Ledger(*line[5:]), cases), chains)
 
 
-def _keep(stored: Stored, subject: str, version: int, head: str, refusal: str | None, repeats: int) -> None:
-    stored.versions[subject] = version
-    stored.heads[subject] = head
-    stored.refusals[subject] = refusal
-    stored.repeats[subject] = repeats
-
-
-def _write(rows: Rows, move: Move) -> None:
-    """Add what one move writes, each row once."""
+def _write(rows: Rows, move: Move, *, checked: bool) -> None:
+    """Add what one move writes, each row once; with `checked` also that the rest of the line is still as it was."""
     stored, decision, records = move.stored, move.decision, move.records
-    after = decision.aggregate
-    order_id, line = after.line["order_id"], stored.subject
-    newest = {sealed.entry.subject: sealed for sealed in records}
-    rows[INSERT_ENTRY] += [entry_columns(order_id, sealed) for sealed in records]
-    if line in newest:
-        columns = line_columns(after.line, after.ledger)
-        _write_head(rows, INSERT_LINE, CHANGE_LINE, columns, newest.pop(line), stored.versions.get(line))
-    elif any(sealed.entry.ledger for sealed in records):  # the chain of the line stays where it is
-        place = {"order_id": order_id, "line": after.line["line"], "was": stored.versions[line]}
+    after, line = decision.aggregate, stored.subject
+    order_id = after.line["order_id"]
+    newest, moved, paid = {}, False, False
+    for sealed in records:
+        entry = sealed.entry
+        newest[entry.subject] = sealed
+        moved = moved or bool(entry.ledger)
+        paid = paid or "attempts" in entry.patch
+        rows[INSERT_ENTRY].append(entry_columns(order_id, sealed))
+    if checked:
+        _check(rows, stored, {line, *newest} if moved else newest)
+    for subject, sealed in newest.items():
+        before = stored.chains.get(subject)
+        if subject == line:
+            columns = line_columns(after.line, after.ledger)
+            _write_head(rows, INSERT_LINE, CHANGE_LINE, columns, sealed, before)
+        else:
+            columns = refund_columns(after.refunds[subject], before.warned_at if before else None)
+            _write_head(rows, INSERT_REFUND, CHANGE_REFUND, columns, sealed, before)
+    if moved and line not in newest:  # the chain of the line stays where it is
+        place = {"order_id": order_id, "line": after.line["line"], "was": stored.chains[line].version}
         rows[CHANGE_LEDGER].append(_amounts(after.ledger) | place)
-    for refund, sealed in newest.items():
-        columns = refund_columns(after.refunds[refund], stored.warned.get(refund))
-        _write_head(rows, INSERT_REFUND, CHANGE_REFUND, columns, sealed, stored.versions.get(refund))
-    rows[KEEP_PAYOUT] += _payout_rows(after, records)
+    if paid:
+        rows[KEEP_PAYOUT] += _payout_rows(after, records)
     if move.texts:
         rows[ADD_PERSONAL] += [text._asdict() | {"buyer": after.line["buyer"]} for text in move.texts]
     if move.contents:
@@ -378,29 +366,26 @@ def _reached(at: datetime) -> dict[str, str]:
     return {"key": REHEARSAL_TIME, "value": times.text(at)}
 
 
-def _written(move: Move) -> set[str]:
-    """Return the chains whose rows a move writes; money that moves is the line's."""
-    line = {move.stored.subject} if any(sealed.entry.ledger for sealed in move.records) else set()
-    return line | {sealed.entry.subject for sealed in move.records}
-
-
-def _check(rows: Rows, stored: Stored, written: Collection[str]) -> None:
+def _check(rows: Rows, stored: Stored, written: Container[str]) -> None:
     """Add that what is not written of a line is still what was read."""
-    line, place = stored.aggregate.line, {"order_id": stored.aggregate.line["order_id"]}
-    if stored.subject not in written:
-        rows[CHECK_LINE].append(place | {"line": line["line"], "was": stored.versions[stored.subject]})
-    others = [refund for refund in stored.aggregate.refunds if refund not in written]
-    rows[CHECK_REFUND] += [place | {"id": refund, "was": stored.versions[refund]} for refund in others]
+    line = stored.aggregate.line
+    for subject, chain in stored.chains.items():
+        if subject in written:
+            continue
+        if subject == stored.subject:
+            rows[CHECK_LINE].append({"order_id": line["order_id"], "line": line["line"], "was": chain.version})
+        else:
+            rows[CHECK_REFUND].append({"order_id": line["order_id"], "id": subject, "was": chain.version})
 
 
 def _write_head(
-    rows: Rows, insert: Executable, change: Executable, columns: dict[str, Any], newest: Sealed, version: int | None
+    rows: Rows, insert: Executable, change: Executable, columns: dict[str, Any], newest: Sealed, before: Chain | None
 ) -> None:
     columns |= {"head": newest.hash, "refusal": newest.fingerprint, "repeats": 0}
-    if version is None:
+    if before is None:
         rows[insert].append(columns | {"version": 1, "warned_at": None})
     else:
-        columns["was"] = version
+        columns["was"] = before.version
         rows[change].append(columns)
 
 

@@ -103,7 +103,7 @@ class People:
 
 
 def buyer_of(row: Row | None) -> BuyerRow | None:
-    """Read a row of a buyer; of an erased one the key is zeros."""
-    if row is None or not any(row[2] or b""):
+    """Read a row of a buyer, None where there is none; of an erased one the key is zeros."""
+    if row is None or not row[2] or not any(row[2]):
         return None
-    return BuyerRow(ref=row[0], lookup=row[1], key=bytes(row[2]), cipher=bytes(row[3]))
+    return BuyerRow(row[0], row[1], bytes(row[2]), bytes(row[3]))

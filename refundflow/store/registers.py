@@ -114,4 +114,9 @@ class Registers:
 
 def staff_of(name: str, roles: str, active: bool, document: str) -> StaffRow:
     """Read a row of a person."""
-    return StaffRow(name=name, roles=tuple(read_document(roles)), active=bool(active), document=read_document(document))
+    return StaffRow(name=name, roles=roles_of(roles), active=bool(active), document=read_document(document))
+
+
+def roles_of(roles: str) -> tuple[str, ...]:
+    """Read the roles of a person."""
+    return tuple(read_document(roles))

@@ -56,26 +56,37 @@ class StoredEntry:
         return cast(dict[str, Json], read_document(self.body))
 
 
-@dataclass(kw_only=True, slots=True)
-class Stored:
-    """An order line as read, with what the next commit needs of each chain (by subject)."""
+class Chain(NamedTuple):
+    """What the next commit needs of one chain, as it was read."""
 
+    version: int
+    head: str
+    refusal: str | None  # the fingerprint of its newest entry, if that is a refusal
+    repeats: int  # refusals that were only counted since
+    warned_at: str | None = None  # of a refund
+
+
+class Stored(NamedTuple):
+    """An order line as read, with its chains and those of its refunds by subject."""
+
+    subject: str  # of the line
     aggregate: Aggregate
-    versions: dict[str, int] = field(default_factory=dict)
-    heads: dict[str, str] = field(default_factory=dict)
-    refusals: dict[str, str | None] = field(default_factory=dict)
-    repeats: dict[str, int] = field(default_factory=dict)
-    warned: dict[str, str | None] = field(default_factory=dict)
+    chains: Mapping[str, Chain]
 
     @classmethod
     def opening(cls, aggregate: Aggregate) -> Self:
         """Stand for a line that is not in the database yet."""
-        return cls(aggregate=aggregate)
+        return cls(line_subject(aggregate.line["order_id"], aggregate.line["line"]), aggregate, {})
 
     @property
-    def subject(self) -> str:
-        """Name the chain of the line."""
-        return line_subject(self.aggregate.line["order_id"], self.aggregate.line["line"])
+    def heads(self) -> dict[str, str]:
+        """Return the hash of the newest entry of each chain."""
+        return {subject: chain.head for subject, chain in self.chains.items()}
+
+    @property
+    def repeats(self) -> dict[str, int]:
+        """Return the refusals that were only counted, by chain."""
+        return {subject: chain.repeats for subject, chain in self.chains.items()}
 
 
 class StoredText(NamedTuple):
@@ -169,11 +180,11 @@ class StaffRow:
 
 
 class Scene(NamedTuple):
-    """What an act finds: the line, its buyer if he was not erased, the acting member of staff, and the key used up."""
+    """What an act finds: the line, its buyer if he was not erased, the roles of the acting member of staff, the key."""
 
     stored: Stored
     owner: BuyerRow | None
-    staff: StaffRow | None
+    roles: tuple[str, ...]  # none: not registered, or not active any more
     key_used: bool
 
 

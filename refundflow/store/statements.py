@@ -5,7 +5,19 @@ from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any, Literal
 
-from sqlalchemy import BindParameter, Dialect, Select, Update, bindparam, insert, literal_column, select, update
+from sqlalchemy import (
+    BindParameter,
+    DateTime,
+    Dialect,
+    Select,
+    Update,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.dialects.postgresql import psycopg
@@ -21,6 +33,9 @@ _DIALECTS: Mapping[str, Dialect] = {
     "sqlite": sqlite.dialect(paramstyle="qmark"),
     "postgresql": psycopg.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]
 }
+CHECK_TIME: Executable = select(literal_column("1").label("in_time")).where(
+    func.clock_timestamp() < bindparam("until", type_=DateTime(timezone=True))
+)
 _SHAPES = 256  # of commits: which rows they write, and how many of each
 _MAY_EXIST = "may_exist"
 
@@ -37,6 +52,7 @@ class Compiled:
         )
         required = {name for name, bind in made.binds.items() if bind.required}
         self.text = str(made)
+        self.reads = isinstance(statement, Select)
         self.may_exist = bool(statement.get_execution_options().get(_MAY_EXIST))
         values = made.construct_params(_check=False)
         self._own = {name: value for name, value in values.items() if name not in required}
@@ -68,7 +84,7 @@ def together(shape: tuple[tuple[Executable, int], ...]) -> str:
     counted: list[str] = []
     for statement, count in shape:
         made = compiled_once(statement, "postgresql")
-        text = made.text if isinstance(statement, Select) else f"{made.text} RETURNING 1"
+        text = made.text if made.reads else f"{made.text} RETURNING 1"
         for _ in range(count):
             name = f"w{len(steps)}"
             if not made.may_exist:

@@ -116,7 +116,8 @@ def test_what_was_committed_is_read_back(held: Store) -> None:
         heads = {subject: tx.head(ORDER, subject).hash for subject in (LINE, REFUND)}
     assert stored is not None
     assert stored.aggregate == Aggregate(line=a_line(), ledger=Ledger(reserved=500), refunds={REFUND: a_case()})
-    assert stored.versions == {LINE: 2, REFUND: 1} and stored.heads == heads
+    assert {subject: chain.version for subject, chain in stored.chains.items()} == {LINE: 2, REFUND: 1}
+    assert stored.heads == heads
 
 
 def test_refunds_come_in_order_of_their_number(store: Store) -> None:
@@ -263,7 +264,8 @@ def test_a_stale_line_is_a_conflict_before_anything_is_written(held: Store) -> N
     with held.write() as tx:
         stored = tx.aggregate(ORDER, "1", lock=True)
         assert stored is not None
-        stored.versions[LINE] -= 1
+        line = stored.chains[LINE]
+        stored = stored._replace(chains={**stored.chains, LINE: line._replace(version=line.version - 1)})
     with pytest.raises(Conflict), held.write() as tx:
         change_line(tx, stored, usage="used")
 
@@ -317,7 +319,7 @@ def test_refusals_are_counted_outside_the_chain(held: Store) -> None:
     with held.write() as tx:
         change(tx, kind="refused")
         stored = tx.aggregate(ORDER, "1", lock=True)
-        assert stored is not None and stored.refusals[REFUND] is not None
+        assert stored is not None and stored.chains[REFUND].refusal is not None
         tx.count_refusal(stored, REFUND)
         tx.count_refusal(stored, REFUND)
         tx.count_refusal(stored, LINE)
@@ -325,7 +327,7 @@ def test_refusals_are_counted_outside_the_chain(held: Store) -> None:
         change(tx)
         entries = tx.entries(REFUND, order_id=ORDER)
         stored = tx.aggregate(ORDER, "1", lock=True)
-    assert stored is not None and stored.refusals[REFUND] is None and stored.repeats == {REFUND: 0, LINE: 1}
+    assert stored is not None and stored.chains[REFUND].refusal is None and stored.repeats == {REFUND: 0, LINE: 1}
     assert [entry.parsed().get("repeats") for entry in entries] == [None, None, 2]
 
 
