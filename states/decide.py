@@ -91,7 +91,7 @@ def _submit(draft: Draft, act: Act) -> Decision:
 
 
 def _act(turn: Turn, move: Move) -> Decision:
-    role = role_blockers(move, turn.actor)
+    role = role_blockers(move, turn.act.actor)
     if role:
         return _refuse(turn, "role", role)
     known = _known(turn)
@@ -236,8 +236,8 @@ def _params(turn: Turn) -> Mapping[str, Json]:
 
 def _note_party(turn: Turn, move: Move, case: Case) -> None:
     """Note a service that did what the claimant could have done: who acted for him never decides."""
-    name = turn.actor.name
-    if turn.actor.role == "service" and "buyer" in move.roles and name not in case["parties"]:
+    role, name, _ = turn.act.actor
+    if role == "service" and "buyer" in move.roles and name not in case["parties"]:
         case["parties"] = [*case["parties"], name]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, cast
 
 from states import times
@@ -48,10 +48,11 @@ class Draft:
         self.refunds = dict(aggregate.refunds)
         self.rules = rules
         # Two hosts may disagree by a moment: nothing happens before what has already happened on the line.
-        latest = max(times.text(now), self.line["effective_at"])
-        for case in self.refunds.values():
-            latest = max(latest, case["effective_at"])
-        self.now = times.moment(latest)
+        at = latest = times.text(now)
+        for document in (self.line, *self.refunds.values()):
+            if document["effective_at"] > latest:
+                latest = document["effective_at"]
+        self.now = now if latest is at and now.tzinfo is UTC else times.moment(latest)
         self.entries: list[Entry] = []
         self.effects: list[Effect] = []
         self._open_seq = 0

@@ -175,4 +175,4 @@ class Facade:
 
 def given(values_by_name: Mapping[str, Any] | None) -> dict[str, Any]:
     """Leave out what was not given."""
-    return {name: value for name, value in (values_by_name or {}).items() if value is not None}
+    return {name: value for name, value in values_by_name.items() if value is not None} if values_by_name else {}

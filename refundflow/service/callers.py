@@ -42,15 +42,17 @@ def parse_caller(actor: str, buyer: str | None = None) -> Caller:
         RoleNotAllowed: `channel` and `system` are never taken from a caller.
     """
     check_reference("actor", actor)
-    check_reference("buyer", buyer)
-    role, colon, name = (actor or "").partition(":")
-    if not colon or not name.strip() or role not in codes.ROLES:
+    if buyer is not None:
+        check_reference("buyer", buyer)
+    role, _, name = (actor or "").partition(":")
+    name = name.strip()
+    if not name or role not in codes.ROLES:
         allowed = ", ".join(f"{item}:NAME" for item in codes.CALLER_ROLES)
         raise BadInput(f"{actor!r} names no actor: write one of {allowed}", field="actor")
     if role in INNER_ROLES:
         params = {"role": role, "roles": list(codes.CALLER_ROLES)}
         raise RoleNotAllowed((Blocker(code="ROLE_NOT_ALLOWED", params=params),))
-    return Caller(role=role, name=name.strip(), buyer=buyer)
+    return Caller(role, name, buyer)
 
 
 def require_registered(tx: Tx, caller: Caller) -> None:
@@ -77,11 +79,10 @@ def actor_on(line: Line, owner: BuyerRow | None, caller: Caller, vault: Vault, w
     Raises:
         NotFound: it is not the caller's to see; the same answer as for what does not exist.
     """
-    own = owner is not None and vault.buyer_lookup(caller.name) == owner.lookup
     if caller.role == "buyer":
-        if not own:
+        if owner is None or vault.buyer_lookup(caller.name) != owner.lookup:
             raise NotFound(what)
-        return Actor(role="buyer", name=line["buyer"], is_claimant=True)
+        return Actor("buyer", line["buyer"], True)
     if caller.buyer is not None and (owner is None or vault.buyer_lookup(caller.buyer) != owner.lookup):
         raise NotFound(what)
-    return Actor(role=caller.role, name=caller.name, is_claimant=own)
+    return Actor(caller.role, caller.name, owner is not None and vault.colleague_lookup(caller.name) == owner.lookup)

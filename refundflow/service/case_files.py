@@ -47,7 +47,7 @@ class CaseFiles(Queries):
                 line_entries=self._entries(tx, stored, owner, subject, caller, at),
                 digests=self._digests(tx, stored, refund.evidence),
                 stored=stored.aggregate.refunds[refund_id]["seq"],
-                head=stored.chains[refund_id].head,
+                head=stored.heads[refund_id],
                 checkpoint=_checkpoint(log),
                 covered=_covered(tx, log, refund_id, line["order_id"]),
                 zone=rules.policies[refund.policy].zone,

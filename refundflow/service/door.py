@@ -20,13 +20,11 @@ _NUMBERS = frozenset({"amount", "compensation", "captured", "days"})
 _SWITCHES = frozenset({"all", "void"})
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{0,64}")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9.+-]{1,64}/[A-Za-z0-9.+-]{1,64}(?:; ?[a-z]{1,16}=[A-Za-z0-9_.-]{1,64})?")
-_ONE_LINE = re.compile(rf"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{{0,{LONGEST_NAME}}}")
 _NO_UNICODE = re.compile(r"[\ud800-\udfff]")
 
 
-def one_line(text: str) -> bool:
-    """Tell whether a text can be an id, a name or a reference: one line of printable characters, not too long."""
-    return _ONE_LINE.fullmatch(text) is not None
+# Tells (by what it matches) a text that can be an id, a name or a reference: one line, printable, not too long.
+one_line = re.compile(rf"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{{0,{LONGEST_NAME}}}").fullmatch
 
 
 def check_reference(name: str, text: object) -> None:

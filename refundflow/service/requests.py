@@ -1,6 +1,6 @@
 """What passes through the engine: a request checked at the door, the act that it becomes, and the answer."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from hashlib import sha256
 from pathlib import PurePath
@@ -66,12 +66,18 @@ def check(request: Request) -> None:
     """Check at the door what a caller gives; see `door`."""
     if not (door.one_line(request.order_id) and door.one_line(request.line)):
         raise NotFound(request.what)
-    door.check_moment("occurred_at", request.occurred_at)
-    door.check_params(request.params)
-    door.check_texts(request.texts)
-    door.check_files(request.files)
-    door.check_reference("key", request.key)
-    door.check_reference("correlation", request.correlation)
+    if request.occurred_at is not None:
+        door.check_moment("occurred_at", request.occurred_at)
+    if request.params:
+        door.check_params(request.params)
+    if request.texts:
+        door.check_texts(request.texts)
+    if request.files:
+        door.check_files(request.files)
+    if request.key is not None:
+        door.check_reference("key", request.key)
+    if request.correlation is not None:
+        door.check_reference("correlation", request.correlation)
 
 
 def place_of(refund_id: str) -> tuple[str, str]:
@@ -91,12 +97,13 @@ def key_of(owner: BuyerRow | None) -> bytes | None:
     return owner.key if owner is not None else None
 
 
-def act_of(request: Request, actor: Actor, owner: BuyerRow | None, payment_no: str, vault: Vault) -> tuple[Act, str]:
-    """Turn a request into the act that the rules judge, and name it for idempotency."""
-    ours = (request.order_id, request.what, payment_no)  # ids may look like codes and stay
-    texts = {name: mask(text.strip(), keep=ours) for name, text in request.texts.items() if text and text.strip()}
+def act_of(
+    request: Request, actor: Actor, owner: BuyerRow | None, payment_no: str, vault: Vault
+) -> tuple[Act, str | None]:
+    """Turn a request into the act that the rules judge, and name it for idempotency if it has a key."""
+    what, key = request.what, owner.key if owner is not None else None
+    texts = _masked(request.texts, keep=(request.order_id, what, payment_no)) if request.texts else {}
     params = dict(request.params)
-    key = key_of(owner)
     if (request.files or texts) and key is None:
         raise BadInput("the buyer's data was erased: no text and no file can be added any more", field="evidence")
     if request.files and key is not None:
@@ -109,14 +116,21 @@ def act_of(request: Request, actor: Actor, owner: BuyerRow | None, payment_no: s
         texts=texts,
         occurred_at=times.text(request.occurred_at) if request.occurred_at else None,
     )
+    if request.key is None:
+        return act, None
     asked = {
         "event": act.event,
         "actor": [actor.role, actor.name],
-        "target": request.what,
+        "target": what,
         "params": params,
         "texts": texts,
     }
     return act, vault.request_hash(key or vault.secret, canonical(asked))
+
+
+def _masked(texts: Mapping[str, str], keep: Collection[str]) -> dict[str, str]:
+    """Mask the texts that are not empty; `keep` are ids, which may look like codes and stay."""
+    return {name: mask(text.strip(), keep=keep) for name, text in texts.items() if text and text.strip()}
 
 
 def _file_params(file: Attachment, key: bytes, vault: Vault) -> dict[str, Json]:

@@ -61,7 +61,8 @@ class Session:
 
     def rows(self, statement: Executable, **values: Any) -> list[Row]:
         """Return all rows that a statement answers with."""
-        return cast(list[Row], self._execute(statement, values).fetchall())
+        found: list[Row] = self._execute(statement, values).fetchall()
+        return found
 
     def binary_rows(self, statement: Executable, **values: Any) -> list[Row]:
         """Return all rows as `rows` does, sent in binary form where there is one: large bodies come sooner."""
@@ -549,16 +550,15 @@ def database_of(url: URL, wait_seconds: float) -> Database:
 
 
 def _acquire(lock: int, wait_seconds: float) -> None:
-    end = time.monotonic() + wait_seconds
+    end = 0.0
     while True:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as problem:
+            end = end or time.monotonic() + wait_seconds
             if time.monotonic() > end:
                 raise Conflict("busy", _BUSY) from problem
             time.sleep(_LOOK_AGAIN_SECONDS)
-        else:
-            return
 
 
 def _quoted(path: str) -> str:

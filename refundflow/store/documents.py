@@ -1,5 +1,6 @@
 """Canonical JSON: one way to write a value as bytes, so that equal values have equal bytes and hashes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -7,6 +8,8 @@ import orjson
 # What the library would write by itself beyond JSON is refused: only what reads back as itself has a canonical form.
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 _PLAIN = frozenset({str, int, bool, type(None)})
+# Read what `canonical` wrote; a ValueError where it is no JSON.
+read_document: Callable[[str | bytes], Any] = orjson.loads
 
 
 def canonical(value: Any) -> bytes:
@@ -33,23 +36,17 @@ def document_text(document: Any) -> str:
     return orjson.dumps(document, option=_OPTIONS).decode()
 
 
-def read_document(text: str | bytes) -> Any:
-    """Read what `canonical` wrote.
-
-    Raises:
-        ValueError: it is no JSON.
-    """
-    return orjson.loads(text)
-
-
 def _check(value: Any) -> None:
     """Look at every value; keys are looked at by the library."""
     left = [value]
     for item in left:  # it grows meanwhile
         kind = type(item)
         if kind is dict:
-            left += [inner for inner in item.values() if type(inner) not in _PLAIN]
-        elif kind is list or kind is tuple:
-            left += [inner for inner in item if type(inner) not in _PLAIN]
-        elif kind not in _PLAIN:
+            item = item.values()
+        elif kind in _PLAIN:
+            continue
+        elif kind is not list and kind is not tuple:
             raise ValueError(f"{item!r} ({kind.__name__}) has no canonical form")
+        for inner in item:
+            if type(inner) not in _PLAIN:
+                left.append(inner)

@@ -141,11 +141,11 @@ def _amounts(ledger: Ledger) -> dict[str, int]:
 
 def refund_columns(case: Case, warned_at: str | None = None) -> dict[str, Any]:
     """Derive the columns of a refund from its document; moments as text."""
-    due_at = min((item["due_at"] for item in case["deadlines"].values()), default=None)
+    due_at, warn_at = _moments(case, warned_at)
     return {
         "order_id": case["order_id"], "id": case["id"], "line": case["line"], "state": case["state"],
         "buyer": case["buyer"], "submitted_at": case["submitted_at"],
-        "next_due_at": due_at, "next_warn_at": next_warning(case, warned_at),
+        "next_due_at": due_at, "next_warn_at": warn_at,
         "clear_due_at": due_at if goes_first(case) else None,
         "assignee": case.get("assignee") if due_at is not None else None,
         "claimed": case["claimed"], "approved": case["approved"], "in_flight": case["in_flight"],
@@ -159,10 +159,17 @@ def goes_first(case: Case) -> bool:
     return case["state"] == "appealed" and case.get("clear_evidence", False)
 
 
-def next_warning(case: Case, warned_at: str | None) -> str | None:
-    """Return the first moment of a warning that was not given yet."""
-    moments = (item.get("warn_at") for item in case["deadlines"].values())
-    return min((at for at in moments if at and at > (warned_at or "")), default=None)
+def _moments(case: Case, warned_at: str | None) -> tuple[str | None, str | None]:
+    """Return when the first deadline is due, and the first warning that was not given yet."""
+    due_at: str | None = None
+    warn_at: str | None = None
+    for item in case["deadlines"].values():
+        if due_at is None or item["due_at"] < due_at:
+            due_at = item["due_at"]
+        warn = item.get("warn_at", "")
+        if warn > (warned_at or "") and (warn_at is None or warn < warn_at):
+            warn_at = warn
+    return due_at, warn_at
 
 
 class Moves:
@@ -190,16 +197,17 @@ class Moves:
         """
         place = {"order_id": order_id, "line": line}
         # no key is "", which none is: for a condition of NULL PostgreSQL plans with the entries of all partitions
-        asked = place | {"staff": staff, "scope": scope, "key": key or ""}
-        questions = [Question(READ_SCENE[self.session.dialect], asked)]
-        if lock and self.session.locks and self.session.dialect == "postgresql":
+        asked = {**place, "staff": staff, "scope": scope, "key": key or ""}
+        session, postgres = self.session, self.session.dialect == "postgresql"
+        if lock and session.locks and postgres:
             # the second statement sees what was committed while the first waited for the lock, and so does the clock
-            questions.insert(0, Question(LOCK_LINE, place))
-        rows = self.session.gather(questions)[-1]
+            rows = session.gather([Question(LOCK_LINE, place), Question(READ_SCENE["postgresql"], asked)])[-1]
+        else:
+            rows = session.rows(READ_SCENE[session.dialect], **asked)
         if not rows:
             return None
         first = rows[0]
-        if self.session.dialect == "postgresql":
+        if postgres:
             self.clock = moment(first[-1])
         roles, used, self.calendar_count = first[_BESIDE]
         return Scene(
@@ -282,7 +290,7 @@ class Moves:
         if found is None:
             return
         warned = times.text(at)
-        following = next_warning(read_document(found[0]), warned)
+        _, following = _moments(read_document(found[0]), warned)
         place = {"at_order": order_id, "at_id": refund_id}
         self.session.write({WARN: [place | {"warned_at": warned, "next_warn_at": following}]})
 
@@ -317,14 +325,17 @@ def _wakes(decision: Decision, records: Sequence[Sealed]) -> bool:
 def _stored(line: Row, refunds: Sequence[Row]) -> Stored:
     facts: Line = read_document(line[0])
     subject = line_subject(facts["order_id"], facts["line"])
-    chains, cases = {subject: Chain(*line[1:5])}, {}
+    _, version, head, refusal, repeats, *amounts = line
+    chains, heads, counted = {subject: Chain(version, refusal)}, {subject: head}, {subject: repeats}
+    cases: dict[str, Case] = {}
     found = [(read_document(document), chain) for document, *chain in refunds]
     if len(found) > 1:
         found.sort(key=lambda item: int(item[0]["id"].rpartition("-")[2]))
     for case, (version, head, refusal, repeats, warned_at) in found:
-        cases[case["id"]] = case
-        chains[case["id"]] = Chain(version, head, refusal, repeats, written(warned_at))
-    return Stored(subject, Aggregate(facts, Ledger(*line[5:]), cases), chains)
+        refund = case["id"]
+        cases[refund], heads[refund], counted[refund] = case, head, repeats
+        chains[refund] = Chain(version, refusal, written(warned_at))
+    return Stored(subject, Aggregate(facts, Ledger(*amounts), cases), chains, heads, counted)
 
 
 def _write(rows: Rows, move: Move, *, checked: bool) -> None:

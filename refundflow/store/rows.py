@@ -57,36 +57,26 @@ class StoredEntry:
 
 
 class Chain(NamedTuple):
-    """What the next commit needs of one chain, as it was read."""
+    """What is told beside the document of one chain, as it was read."""
 
     version: int
-    head: str
     refusal: str | None  # the fingerprint of its newest entry, if that is a refusal
-    repeats: int  # refusals that were only counted since
     warned_at: str | None = None  # of a refund
 
 
 class Stored(NamedTuple):
-    """An order line as read, with its chains and those of its refunds by subject."""
+    """An order line as read, with what the next commit needs of its chain and those of its refunds, by subject."""
 
     subject: str  # of the line
     aggregate: Aggregate
     chains: Mapping[str, Chain]
+    heads: Mapping[str, str]  # the hash of the newest entry
+    repeats: Mapping[str, int]  # refusals that were only counted since
 
     @classmethod
     def opening(cls, aggregate: Aggregate) -> Self:
         """Stand for a line that is not in the database yet."""
-        return cls(line_subject(aggregate.line["order_id"], aggregate.line["line"]), aggregate, {})
-
-    @property
-    def heads(self) -> dict[str, str]:
-        """Return the hash of the newest entry of each chain."""
-        return {subject: chain.head for subject, chain in self.chains.items()}
-
-    @property
-    def repeats(self) -> dict[str, int]:
-        """Return the refusals that were only counted, by chain."""
-        return {subject: chain.repeats for subject, chain in self.chains.items()}
+        return cls(line_subject(aggregate.line["order_id"], aggregate.line["line"]), aggregate, {}, {}, {})
 
 
 class StoredText(NamedTuple):
