@@ -53,3 +53,4 @@ def count_on(connection: sqlite3.Connection | psycopg.Connection, count: Count) 
             return super().execute(query, params, **options)
 
     connection.cursor_factory = Counting
+    connection.kept_cursor = connection.cursor()  # type: ignore[attr-defined]  # the old one was made before

@@ -96,7 +96,7 @@ class Engine:
 
     def rules(self, tx: Tx, aggregate: Aggregate) -> Rules:
         """Return the rules for a line: the policy in force, those pinned to its refunds, the calendars."""
-        if tx.calendar_count != self._calendar_count:
+        if tx.calendar_count != self.calendar_count:
             self.refresh(tx)
         for case in aggregate.refunds.values():
             if case["policy"] not in self._policies:
@@ -109,7 +109,7 @@ class Engine:
     def refresh(self, tx: Tx) -> None:
         """Read the calendars again: somebody has imported one."""
         kept = [(imported_at, calendars.parse(content)) for imported_at, content in tx.calendars()]
-        self.calendars, self._calendar_count = Calendars(kept), len(kept)
+        self.calendars, self.calendar_count = Calendars(kept), len(kept)
         # with every policy that was or will be asked for
         self.known_rules = Rules(policy=self.policy, policies=self._policies, calendars=self.calendars)
 
@@ -227,7 +227,10 @@ class Engine:
             RoleNotAllowed: the caller is no registered member of staff.
             NotFound: no such line or refund.
         """
-        scene = tx.scene(request.order_id, request.line, staff=request.caller.name, scope=what, key=request.key)
+        scene = tx.scene(
+            request.order_id, request.line, calendars=self.calendar_count, staff=request.caller.name, scope=what,
+            key=request.key,
+        )  # fmt: skip
         if not self.store.rehearsal:
             if scene is None:
                 require_registered(tx, request.caller)

@@ -45,7 +45,8 @@ class Reading(Facade):
 
     def _scene(self, tx: Tx, order_id: str, line: str, caller: Caller, what: str) -> tuple[Scene, Actor]:
         known = one_line(order_id) and one_line(line)
-        scene = tx.scene(order_id, line, lock=False, staff=caller.name) if known else None
+        known_calendars = self.engine.calendar_count
+        scene = tx.scene(order_id, line, calendars=known_calendars, lock=False, staff=caller.name) if known else None
         if scene is None:
             self._registered(tx, caller)
             raise NotFound(what)

@@ -167,9 +167,16 @@ class LookingSession(Session):
     locks = False
     _writing = False  # so far only reads were sent
 
-    def __init__(self, connection: Connection, dialect: DialectName, lost: tuple[type[Exception], ...] = ()) -> None:
-        """`lost` is how the driver tells that the server has gone."""
-        self._connection, self.dialect, self._lost = connection, dialect, lost
+    def __init__(
+        self, connection: Connection, dialect: DialectName, runs: Any, lost: tuple[type[Exception], ...] = ()
+    ) -> None:
+        """Take what executes statements (the connection or a cursor), and how the driver tells of a server gone."""
+        self._connection, self.dialect, self._runs, self._lost = connection, dialect, runs, lost
+
+    def _execute(self, statement: Executable, values: Mapping[str, Any]) -> Any:
+        """Run a statement; a driver's cursor serves all of them, for each is read to its end before the next."""
+        made = compiled_once(statement, self.dialect)
+        return self._runs.execute(made.text, made.bound(values))
 
     def __enter__(self) -> Self:
         return self
@@ -211,14 +218,14 @@ class StatementSession(LookingSession):
             for row in rows[statement]
             for value in made.bound(row)
         ]
-        self._connection.execute(together(tuple(shape)), values)
+        self._runs.execute(together(tuple(shape)), values)
 
 
 class FileSession(LookingSession):
     """A session on a file: it may read, and then write once, in one transaction that the other writers wait for."""
 
     def __init__(self, connection: Connection, database: "SqliteDatabase") -> None:
-        self._connection, self.dialect, self._lost = connection, "sqlite", ()
+        super().__init__(connection, database.dialect, connection)
         self._database = database
 
     def write(self, rows: Writes, *, until: datetime | None = None) -> None:
@@ -326,7 +333,7 @@ class SqliteDatabase:
 
     def look(self, connection: sqlite3.Connection) -> LookingSession:
         """Read without a transaction."""
-        return LookingSession(connection, self.dialect)
+        return LookingSession(connection, self.dialect, connection)
 
     def act(self, connection: sqlite3.Connection) -> FileSession:
         """Read before the others must wait, and write if nothing has changed since."""
@@ -470,6 +477,8 @@ class PostgresDatabase:
             connection.execute(self._lock_timeout)
             if not self.durable:
                 connection.execute("SET synchronous_commit = off")
+            # a new cursor for each statement costs the client a third of the statement
+            connection.kept_cursor = connection.cursor()  # type: ignore[attr-defined]
         except self._driver.OperationalError as problem:
             raise Conflict("busy", f"the server does not take a connection: {problem}") from problem
         return connection
@@ -500,11 +509,11 @@ class PostgresDatabase:
 
     def look(self, connection: Connection) -> LookingSession:
         """Read without a transaction."""
-        return LookingSession(connection, self.dialect, self._lost)
+        return LookingSession(connection, self.dialect, connection.kept_cursor, self._lost)
 
     def act(self, connection: Connection) -> StatementSession:
         """Let each statement commit by itself: one that reads, one that writes if nothing has changed since."""
-        return StatementSession(connection, self.dialect, self._lost)
+        return StatementSession(connection, self.dialect, connection.kept_cursor, self._lost)
 
     def _roll_back(self, connection: Connection) -> None:
         """End what was begun; a connection that cannot even do that is closed, and the server ends it."""

@@ -21,7 +21,7 @@ REFERENCE = {
     "meta": "settings of the database",
     "staff": "who may act",
     "policies": "texts that refunds are pinned to",
-    "calendars": "counted by every move, read when there is one more",
+    "calendars": "asked by every move for one more, then read",
     "buyers": "the key of the line's buyer, by its reference",
     "evidence_content": "files, stored once per buyer",
 }
