@@ -200,4 +200,8 @@ def _end_of_nth(calendar: Calendar, after: date, days: int, zone: str) -> Due:
 
 def _count(calendar: Calendar, after: date, last: date) -> int:
     """Count the working days after one day up to and with another; 0 when it does not come later."""
-    return sum(calendar.is_workday(after + timedelta(days=n)) for n in range(1, (last - after).days + 1))
+    day, count = after, 0
+    while day < last:
+        day += ONE_DAY
+        count += calendar.is_workday(day)
+    return count

@@ -163,12 +163,12 @@ def _set(
     draft: Draft, case: Case, name: str, due: datetime, at: datetime, rule: str,
     *, days: int = MANY, warn: bool = True,
 ) -> None:  # fmt: skip
+    set_at = times.text(at)
     deadline = Deadline(
-        due_at=times.text(due), event=EVENTS[name], rule=rule,
-        calendar=draft.calendar(at).version, set_at=times.text(at),
-    )  # fmt: skip
+        due_at=times.text(due), event=EVENTS[name], rule=rule, calendar=draft.calendar(at).version, set_at=set_at
+    )
     warn_at = times.text(_warn_moment(draft, case, name, due, at, days)) if warn else ""
-    if warn_at > times.text(at):
+    if warn_at > set_at:
         deadline["warn_at"] = warn_at
     case["deadlines"][name] = deadline
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from states import times
 from states.calendar import Calendar, Calendars
@@ -108,13 +108,13 @@ class Draft:
         told = (kind, event, actor, params, texts, None, blockers, occurred_at)
         return Change(self, subject, None if opens else old, self.line, told, self.calendar(at).version)
 
-    def _begun(self, subject: str, old: D, at: datetime) -> D:
+    def _begun(self, subject: str, old: Any, at: datetime) -> Any:
         """Return the copy of a document that an entry changes: two levels deep, what is deeper is replaced."""
         new: Any = {key: value.copy() if type(value) is dict else value for key, value in old.items()}
         new["seq"] += 1
         new["effective_at"] = max(times.text(at), new["effective_at"])
         self._open_subject, self._open_seq, self._open_at = subject, new["seq"], new["effective_at"]
-        return cast(D, new)
+        return new
 
     def tell(self, kind: str, code: str, **params: Json) -> None:
         """Add an effect to the entry that is being made."""
@@ -141,10 +141,6 @@ class Draft:
                 effective_at=times.text(at),
             )
         )
-
-    def aggregate(self) -> Aggregate:
-        """Return the line as it stands after everything recorded so far."""
-        return Aggregate(line=self.line, ledger=self.ledger, refunds=self.refunds)
 
     def balance(self) -> None:
         """Let settled and excess follow from what was paid, captured, and written off."""

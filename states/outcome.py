@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from states.case import Act, Decision, Json, Refusal
+from states.case import Act, Aggregate, Decision, Json, Refusal
 from states.draft import Draft
 
 
@@ -11,9 +11,10 @@ def outcome(
     refusal: Refusal | None = None, waiting: bool = False,
 ) -> Decision:  # fmt: skip
     """Return the decision as it stands; `entry` is the index of the act's own entry."""
+    after = Aggregate(draft.line, draft.ledger, draft.refunds)
     return Decision(
-        aggregate=draft.aggregate(), entries=tuple(draft.entries), effects=tuple(draft.effects), refusal=refusal,
-        refund=refund, entry=entry, known=known, waiting=waiting,
+        aggregate=after, entries=tuple(draft.entries), effects=tuple(draft.effects), refusal=refusal, refund=refund,
+        entry=entry, known=known, waiting=waiting,
     )  # fmt: skip
 
 
