@@ -78,19 +78,19 @@ def together(shape: tuple[tuple[Executable, int], ...]) -> str:
     """Compose writes, each for so many rows, as one statement of PostgreSQL that does all of them or fails.
 
     Where one of them touches no row the division by zero fails, and with it everything; rows that may be there are
-    not counted. The sum is reckoned from left to right, so that rows are locked in the order of the writes.
+    not asked for. They are asked from left to right, so that rows are locked in the order of the writes.
     """
     steps: list[str] = []
-    counted: list[str] = []
+    touched: list[str] = []
     for statement, count in shape:
         made = compiled_once(statement, "postgresql")
         text = made.text if made.reads else f"{made.text} RETURNING 1"
         for _ in range(count):
             name = f"w{len(steps)}"
             if not made.may_exist:
-                counted.append(f"(SELECT count(*) FROM {name})")
+                touched.append(f"EXISTS (SELECT FROM {name})")
             steps.append(f"{name} AS ({text})")
-    return f"WITH {', '.join(steps)} SELECT 1 / ({' + '.join(counted)} = {len(counted)})::int"
+    return f"WITH {', '.join(steps)} SELECT 1 / ({' AND '.join(touched)})::int"
 
 
 def select_where(model: type[SQLModel], *by: str, columns: tuple[str, ...] = ()) -> Select[Any]:
