@@ -28,7 +28,7 @@ def section(
     costs: Mapping[str, Mapping[str, Costs]],
     decided: Mapping[str, Times],
     reads: Mapping[str, Mapping[str, Times]],
-    together: Mapping[str, Compared],
+    together: Mapping[str, Mapping[str, Compared]],
     grown: Mapping[str, Grown],
 ) -> Section:
     """Write the table; where several moves were measured, from the least to the greatest ratio."""
@@ -43,7 +43,7 @@ def section(
         ratio = times[reading.OURS].ratio(times[reading.SELECT])
         rows.append((f"{database}: read of one refund, to one SELECT", "≤ 3", f"{ratio:.1f}"))
     for database, compared in together.items():
-        rows += _of_processes(database, compared)
+        rows += _of_processes(database, compared[OURS])
     for database, found in grown.items():
         single = [found.ratio(figure) for figure in SINGLE]
         rows.append((f"{database}: {DUE}, the largest database to the smallest", "≤ 1.3", f"{found.ratio(DUE):.2f}"))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 ROOT = Path(__file__).parent.parent
 Clock = Literal["wall", "cpu"]
@@ -125,17 +125,17 @@ def measure(arms: Mapping[str, Arm], event: str, *, rounds: int, moves: int) -> 
     return Measured(event=event, times=times)
 
 
-class Running:
+class Running(Generic[Name]):
     """All arms of one scene at once; when it ends, `peaks` tells their memory."""
 
-    def __init__(self, programs: Mapping[str, tuple[str, str, Mapping[str, Any]]]) -> None:
+    def __init__(self, programs: Mapping[Name, tuple[str, str, Mapping[str, Any]]]) -> None:
         self._programs = programs
-        self.arms: dict[str, Arm] = {}
-        self.peaks: dict[str, float] = {}
+        self.arms: dict[Name, Arm] = {}
+        self.peaks: dict[Name, float] = {}
         self.versions: dict[str, str] = {}
         self._stack = ExitStack()
 
-    def __enter__(self) -> "Running":
+    def __enter__(self) -> Self:
         with ExitStack() as stack:
             for name, (python, module, plan) in self._programs.items():
                 self.arms[name] = stack.enter_context(arm(python, module, plan))
