@@ -347,15 +347,16 @@ def _write(rows: Rows, move: Move, *, checked: bool) -> None:
     stored, decision, records = move.stored, move.decision, move.records
     after, line = decision.aggregate, stored.subject
     order_id = after.line["order_id"]
-    newest, moved, paid = {}, False, False
+    newest, line_changes, paid = {}, False, False
     for sealed in records:
         entry = sealed.entry
         newest[entry.subject] = sealed
-        moved = moved or bool(entry.ledger)
+        # a refund that opens is found by whoever has read the line before, whether it moves money or not
+        line_changes = line_changes or bool(entry.ledger) or entry.subject not in stored.chains
         paid = paid or "attempts" in entry.patch
         rows[INSERT_ENTRY].append(entry_columns(order_id, sealed))
     if checked:
-        _check(rows, stored, {line, *newest} if moved else newest)
+        _check(rows, stored, {line, *newest} if line_changes else newest)
     for subject, sealed in newest.items():
         before = stored.chains.get(subject)
         if subject == line:
@@ -364,7 +365,7 @@ def _write(rows: Rows, move: Move, *, checked: bool) -> None:
         else:
             columns = refund_columns(after.refunds[subject], before.warned_at if before else None)
             _write_head(rows, INSERT_REFUND, CHANGE_REFUND, columns, sealed, before)
-    if moved and line not in newest:  # the chain of the line stays where it is
+    if line_changes and line not in newest:  # the chain of the line stays where it is
         place = {"order_id": order_id, "line": after.line["line"], "was": stored.chains[line].version}
         rows[CHANGE_LEDGER].append(_amounts(after.ledger) | place)
     if paid:

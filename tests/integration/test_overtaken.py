@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from refundflow.service.requests import Answer, Request, place_of
 from refundflow.store import Tx, moves
 from states.case import Aggregate
 from tests.support.databases import Databases
-from tests.support.market import BUYER, CHEN, LI, QIAN, ZHAO, Market, prepare_live, prepare_rehearsal
+from tests.support.market import BUYER, CHEN, LI, QIAN, SHOP, ZHAO, Market, prepare_live, prepare_rehearsal
+from tests.support.past import REJECTED, a_past_case, write_jsonl
 
 Overtake = Callable[[], object]
 
@@ -29,8 +31,14 @@ def market(databases: Databases) -> Iterator[Market]:
     opened.close()
 
 
-def overtaken(engine: Engine, refund: str, event: str, actor: str, by: Overtake, **terms: Any) -> tuple[Answer, int]:
-    """Carry an act out while somebody else acts between its reading and its writing; return how often it was judged."""
+def overtaken(
+    engine: Engine, refund: str | None, event: str, actor: str, by: Overtake, *,
+    place: tuple[str, str] | None = None, **terms: Any,
+) -> tuple[Answer, int]:  # fmt: skip
+    """Carry an act out while somebody else acts between its reading and its writing; return how often it was judged.
+
+    `place` is the line of a fact, which is of no refund.
+    """
     judged = 0
 
     def others(tx: Tx, aggregate: Aggregate) -> Mapping[str, Any]:
@@ -43,7 +51,7 @@ def overtaken(engine: Engine, refund: str, event: str, actor: str, by: Overtake,
             assert tx.session.locks, "who was overtaken queues"
         return {}
 
-    order_id, line = place_of(refund)
+    order_id, line = place or place_of(str(refund))
     request = Request(event=event, caller=parse_caller(actor), order_id=order_id, line=line, refund=refund, **terms)
     try:
         return engine.move(request, others), judged
@@ -203,4 +211,39 @@ def test_an_act_that_was_judged_too_long_ago_is_judged_again(market: Market, mon
     _, judged = overtaken(market.refunds.engine, refund, "begin_review", LI, stand_still)
     assert judged == 2
     assert market.refunds.history(refund, actor=LI)[-1].recorded_at >= stood_until
+    market.require_sound()
+
+
+def test_a_claim_that_reserves_nothing_in_between_is_found(market: Market) -> None:
+    """A claim after the window is rejected at once and moves no money; a chargeback that it overtook is told in it."""
+    long_ago = datetime.now(UTC) - timedelta(days=30)
+    order = market.order(paid_at=long_ago, completed_at=long_ago)
+    claimed: list[str] = []
+
+    def claim() -> None:
+        claimed.append(market.submit(order).id)
+
+    answer, judged = overtaken(
+        market.refunds.engine, None, "chargeback_opened", QIAN, claim, place=(order, "1"),
+        params={"chargeback": "cb1", "amount": 30_000},
+    )  # fmt: skip
+    [refund] = claimed
+    assert market.get(refund).state == "rejected.appealable" and refund in answer.aggregate.refunds
+    assert judged == 2 and [event for _, event, _ in events_of(market, refund)][-1] == "chargeback_opened"
+    market.require_sound()
+
+
+def test_an_imported_case_in_between_is_found(market: Market, tmp_path: Path) -> None:
+    """A case of another system that moved no money changes the line all the same: a chargeback is told in it too."""
+
+    def bring_in(case: str) -> None:
+        path = write_jsonl(tmp_path / "cases.jsonl", [a_past_case(1, REJECTED, case=case)])
+        assert market.refunds.history_import(path, actor=SHOP).imported == 1
+
+    bring_in("L-1")
+    answer, judged = overtaken(
+        market.refunds.engine, None, "chargeback_opened", QIAN, lambda: bring_in("L-2"), place=("H1", "1"),
+        params={"chargeback": "cb1", "amount": 30_000},
+    )  # fmt: skip
+    assert judged == 2 and set(answer.aggregate.refunds) == {"H1-1-1", "H1-1-2"}
     market.require_sound()
