@@ -1,22 +1,38 @@
 """Judging: what blocks an event for an actor now, every reason that can be told, nothing changed."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from hashlib import sha256
 
 from states import claims, clocks, enquiry, negotiation, payout, proofs, review
 from states.case import Act, Actor, Aggregate, Blocker, Case, Json
-from states.draft import Draft, Rules, Turn
+from states.draft import SYSTEM, Draft, Rules, Turn
 from states.evidence import BUYER_SIDE
 from states.lapses import catch_up
 from states.line import Fact
-from states.moves import Move, nothing, text_required, who
+from states.moves import OF_TERMS, Guard, Move, nothing, text_required, who
 from states.refund_v1 import TABLE
 
+
+
+def given_by(turn: Turn) -> list[str]:
+    """Return the events of which the actor is the first of two persons."""
+    named = turn.given("event")
+    return [
+        event
+        for event, first in turn.case["firsts"].items()
+        if first["name"] == turn.actor.name and named in (None, event)
+    ]
+
+
+def _given(turn: Turn) -> Iterable[Blocker]:
+    return [] if given_by(turn) else [Blocker(code="NOTHING_TO_TAKE_BACK")]
+
+
 TAKE_BACK = Move(
-    roles=who("agent", "finance"), apply=nothing, kind="fact", states=frozenset(clocks.STANDING)
+    roles=who("agent", "finance"), guards=(_given,), apply=nothing, kind="fact", states=frozenset(clocks.STANDING)
 )  # fmt: skip
 DISCARD = Move(
     roles=frozenset({"supervisor", "finance"}),
@@ -30,6 +46,7 @@ MOVES: Mapping[str, Move] = {
     "take_back": TAKE_BACK, "effect_discarded": DISCARD,
 }  # fmt: skip
 EVENTS = ("submit", *(event for event, move in MOVES.items() if move.offered))
+_NO_ACT = Act(event="", actor=SYSTEM)
 
 
 def explain(
@@ -48,22 +65,25 @@ def explain(
 
 
 def allowed(draft: Draft, case: Case, actor: Actor) -> tuple[str, ...]:
-    """Return the events that nothing blocks for this actor; every answer tells them, so only what may be is judged."""
-    policy = draft.policy_of(case)
-    return tuple(
-        event
-        for event in _offered(case["state"], actor.role)
-        if not rule_blockers(
-            Turn(draft, Act(event=event, actor=actor, refund=case["id"], probe=True), case, policy), MOVES[event]
-        )
-    )
+    """Return the events of which `explain` says that nothing blocks them for this actor.
+
+    Every answer tells them, so only what may block is judged, and no further than to the first blocker.
+    """
+    turn, firsts, found = Turn(draft, _NO_ACT, case, draft.policy_of(case)), case["firsts"], []
+    for event, move, guards in _offered(case["state"], actor.role):
+        if guards or event in firsts:
+            turn.act = Act(event, actor, case["id"], probe=True)
+            if any(True for guard in guards for _ in guard(turn)) or _waits_for_another(turn, move):
+                continue
+        found.append(event)
+    return tuple(found)
 
 
 @cache
-def _offered(state: str, role: str) -> tuple[str, ...]:
-    """Return the events that the chart and the roles leave open."""
+def _offered(state: str, role: str) -> tuple[tuple[str, Move, tuple[Guard, ...]], ...]:
+    """Return the events that the chart and the roles leave open, each with the guards that may block a bare probe."""
     return tuple(
-        event
+        (event, move, tuple(guard for guard in move.guards if guard not in OF_TERMS))
         for event, move in MOVES.items()
         if move.offered and role in move.roles and _in_place(event, state, role, probe=True)
     )
@@ -100,14 +120,17 @@ def rule_blockers(turn: Turn, move: Move) -> list[Blocker]:
             return blockers
     for guard in move.guards:
         blockers += guard(turn)
-    if turn.act.event == "take_back" and not given_by(turn):
-        blockers.append(Blocker(code="NOTHING_TO_TAKE_BACK"))
-    if not blockers and move.two_persons(turn):
-        first = turn.case["firsts"].get(turn.act.event)
-        same = first is not None and (turn.act.probe or first["terms"] == terms(turn))
-        if first is not None and same and first["name"] == turn.actor.name:
-            blockers.append(Blocker(code="SECOND_PERSON_NEEDED", params={"first": first["name"]}))
+    if not blockers and _waits_for_another(turn, move):
+        blockers.append(Blocker(code="SECOND_PERSON_NEEDED", params={"first": turn.actor.name}))
     return blockers
+
+
+def _waits_for_another(turn: Turn, move: Move) -> bool:
+    """Tell whether the actor was the first of two persons, on the same terms."""
+    first = turn.case["firsts"].get(turn.act.event)
+    if first is None or first["name"] != turn.actor.name or not move.two_persons(turn):
+        return False
+    return turn.act.probe or first["terms"] == terms(turn)
 
 
 def in_place(turn: Turn) -> bool:
@@ -137,16 +160,6 @@ def terms(turn: Turn) -> str:
     if turn.act.event == "accept_offer":
         meant["offer"] = turn.case.get("standing")
     return terms_of(meant)
-
-
-def given_by(turn: Turn) -> list[str]:
-    """Return the events of which the actor is the first of two persons."""
-    named = turn.given("event")
-    return [
-        event
-        for event, first in turn.case["firsts"].items()
-        if first["name"] == turn.actor.name and named in (None, event)
-    ]
 
 
 def unborn(draft: Draft, act: Act) -> Case:

@@ -7,7 +7,7 @@ from states.case import Act, Actor, Blocker, Case, Json
 from states.draft import Turn
 from states.eligibility import clear_evidence, usage_blockers
 from states.evidence import add_files, came_since, file_blockers, unknown_kinds, unseen_files
-from states.moves import Move, text_required, who
+from states.moves import Move, of_terms, text_required, who
 
 ARGUMENT_CHARACTERS = 10  # "an argument of at least a sentence"
 
@@ -86,6 +86,7 @@ def _small_claim(turn: Turn) -> Iterable[Blocker]:
         yield Blocker(code="CHARGEBACK_SEEN")
 
 
+@of_terms
 def _grounds(turn: Turn) -> Iterable[Blocker]:
     if not turn.asked("grounds"):
         return
@@ -103,6 +104,7 @@ def _evidence_read(turn: Turn) -> Iterable[Blocker]:
         yield Blocker(code="EVIDENCE_UNREAD", params={"count": len(turn.case["evidence"])})
 
 
+@of_terms
 def _kinds(turn: Turn) -> Iterable[Blocker]:
     if not turn.asked("kinds"):
         return []
@@ -120,6 +122,7 @@ def _evidence_round(turn: Turn) -> Iterable[Blocker]:
         yield Blocker(code="EVIDENCE_ROUNDS_USED", params={"used": used, "limit": limit})
 
 
+@of_terms
 def _complete(turn: Turn) -> Iterable[Blocker]:
     request = turn.case.get("request")
     if request is None or turn.given("all") or not turn.asked("evidence"):
@@ -131,6 +134,7 @@ def _complete(turn: Turn) -> Iterable[Blocker]:
         yield Blocker(code="EVIDENCE_INCOMPLETE", params={"missing": missing})
 
 
+@of_terms
 def _new_ground(turn: Turn) -> Iterable[Blocker]:
     if turn.act.probe:
         return
@@ -197,6 +201,7 @@ _BEFORE_APPROVAL = frozenset(
 )
 
 
+@of_terms
 def _assignable(turn: Turn) -> Iterable[Blocker]:
     if not turn.asked("to"):
         return

@@ -226,6 +226,14 @@ class Walk(RuleBasedStateMachine):
         assert ledger == {column: getattr(stored.ledger, column) for column in ledger}
 
     @invariant()
+    def what_is_allowed_is_what_nothing_blocks(self) -> None:
+        """Whatever is left out of judging when an answer tells what is allowed blocks nothing in explaining."""
+        refund = next(reversed(self.calm.aggregate.refunds))
+        for actor in (Actor(role=role, name=name) for role in codes.ROLES for name in ("li", "b1")):
+            explained = self.calm.explained(actor, refund)
+            assert self.calm.allowed(actor, refund) == tuple(event for event, found in explained.items() if not found)
+
+    @invariant()
     def sweeping_changes_nothing(self) -> None:
         """Every chain is the same whether a worker swept or not."""
         assert _chains(self.calm) == _chains(self.swept)
