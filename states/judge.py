@@ -1,7 +1,7 @@
 """Judging: what blocks an event for an actor now, every reason that can be told, nothing changed."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from hashlib import sha256
@@ -14,7 +14,6 @@ from states.lapses import catch_up
 from states.line import Fact
 from states.moves import OF_TERMS, Guard, Move, nothing, text_required, who
 from states.refund_v1 import TABLE
-
 
 
 def given_by(turn: Turn) -> list[str]:
@@ -65,12 +64,24 @@ def explain(
 
 
 def allowed(draft: Draft, case: Case, actor: Actor) -> tuple[str, ...]:
-    """Return the events of which `explain` says that nothing blocks them for this actor.
+    """Return the events of which `explain` says that nothing blocks them for this actor."""
+    return _allowed(lambda: draft, case, actor)
 
-    Every answer tells them, so only what may block is judged, and no further than to the first blocker.
-    """
-    turn, firsts, found = Turn(draft, _NO_ACT, case, draft.policy_of(case)), case["firsts"], []
-    for event, move, guards in _offered(case["state"], actor.role):
+
+def allowed_on(aggregate: Aggregate, case: Case, actor: Actor, *, rules: Rules, now: datetime) -> tuple[str, ...]:
+    """Return what `allowed` does, on a line on which nothing is due."""
+    return _allowed(lambda: Draft(aggregate, rules, now), case, actor)
+
+
+def _allowed(drafted: Callable[[], Draft], case: Case, actor: Actor) -> tuple[str, ...]:
+    """Judge only what may block, and no further than to the first blocker: every answer is asked for this."""
+    firsts = case["firsts"]
+    certain, offered = _offered(case["state"], actor.role, bool(firsts))
+    if certain:
+        return tuple(event for event, _, _ in offered)
+    draft = drafted()
+    turn, found = Turn(draft, _NO_ACT, case, draft.policy_of(case)), []
+    for event, move, guards in offered:
         if guards or event in firsts:
             turn.act = Act(event, actor, case["id"], probe=True)
             if any(True for guard in guards for _ in guard(turn)) or _waits_for_another(turn, move):
@@ -80,13 +91,21 @@ def allowed(draft: Draft, case: Case, actor: Actor) -> tuple[str, ...]:
 
 
 @cache
-def _offered(state: str, role: str) -> tuple[tuple[str, Move, tuple[Guard, ...]], ...]:
-    """Return the events that the chart and the roles leave open, each with the guards that may block a bare probe."""
-    return tuple(
+def _offered(
+    state: str, role: str, anybody_first: bool
+) -> tuple[bool, tuple[tuple[str, Move, tuple[Guard, ...]], ...]]:
+    """Return the events that the chart and the roles leave open, each with the guards that may block a bare probe.
+
+    Before them stands whether all of that is certain: there are no such guards. Where nobody was the first of two
+    persons nothing can be taken back.
+    """
+    offered = tuple(
         (event, move, tuple(guard for guard in move.guards if guard not in OF_TERMS))
         for event, move in MOVES.items()
         if move.offered and role in move.roles and _in_place(event, state, role, probe=True)
+        if anybody_first or move is not TAKE_BACK
     )
+    return not anybody_first and not any(guards for _, _, guards in offered), offered
 
 
 def outlook(aggregate: Aggregate, act: Act, *, rules: Rules, now: datetime) -> claims.Outlook:

@@ -13,7 +13,7 @@ from states.calendar import Calendars
 from states.case import Act, Actor, Aggregate, Blocker, Case, Decision, Effect, Entry, Ledger, Line, line_subject, merge
 from states.decide import MOVES, allowed, decide, due, explain, outlook
 from states.draft import SYSTEM, Rules
-from states.judge import caught_up
+from states.judge import allowed_on, caught_up
 from states.line import FACTS
 from states.policy_values import Policy
 
@@ -222,7 +222,10 @@ class Story:
     def allowed(self, actor: Actor, refund: str = "") -> tuple[str, ...]:
         """Return what an answer tells this actor that he may do now."""
         draft = caught_up(self.aggregate, self.rules, self.now)
-        return allowed(draft, draft.refunds[refund or self.refund], actor)
+        case = draft.refunds[refund or self.refund]
+        found = allowed(draft, case, actor)
+        assert found == allowed_on(draft.aggregate(), case, actor, rules=self.rules, now=self.now)
+        return found
 
     def outlook(self, reason: str, actor: Actor = BUYER, **params: Any) -> Any:
         """Say what a claim for a reason would meet."""

@@ -50,7 +50,7 @@ BUYERS = {
 }
 
 
-OFFERED = {"amount": 100}
+OFFERED: dict[str, Any] = {"amount": 100}
 IN_THE_WAY: dict[str, Any] = {
     "nothing": lambda story: story,
     "a chargeback": lambda story: story.must("chargeback_opened", CHANNEL, chargeback="c1", amount=1),
