@@ -8,11 +8,11 @@ from hashlib import sha256
 
 from states import claims, clocks, enquiry, negotiation, payout, proofs, review
 from states.case import Act, Actor, Aggregate, Blocker, Case, Json
-from states.draft import SYSTEM, Draft, Rules, Turn
+from states.draft import Draft, Rules, Turn
 from states.evidence import BUYER_SIDE
 from states.lapses import catch_up
 from states.line import Fact
-from states.moves import OF_TERMS, Guard, Move, nothing, text_required, who
+from states.moves import OF_SYSTEM, OF_TERMS, Guard, Move, nothing, text_required, who
 from states.refund_v1 import TABLE
 
 
@@ -45,7 +45,6 @@ MOVES: Mapping[str, Move] = {
     "take_back": TAKE_BACK, "effect_discarded": DISCARD,
 }  # fmt: skip
 EVENTS = ("submit", *(event for event, move in MOVES.items() if move.offered))
-_NO_ACT = Act(event="", actor=SYSTEM)
 
 
 def explain(
@@ -74,19 +73,28 @@ def allowed_on(aggregate: Aggregate, case: Case, actor: Actor, *, rules: Rules, 
 
 
 def _allowed(drafted: Callable[[], Draft], case: Case, actor: Actor) -> tuple[str, ...]:
-    """Judge only what may block, and no further than to the first blocker: every answer is asked for this."""
+    """Judge only what may block, no further than to the first blocker, and each guard once: every answer tells this.
+
+    None of those that may block a bare probe asks for its event: what it says is the same for all that have it.
+    """
     firsts = case["firsts"]
     certain, offered = _offered(case["state"], actor.role, bool(firsts))
     if certain:
         return tuple(event for event, _, _ in offered)
     draft = drafted()
-    turn, found = Turn(draft, _NO_ACT, case, draft.policy_of(case)), []
+    probe = Act("", actor, case["id"], probe=True)
+    turn = Turn(draft, probe, case, draft.policy_of(case))
+    blocks: dict[Guard, bool] = {}
+    found = []
     for event, move, guards in offered:
-        if guards or event in firsts:
-            turn.act = Act(event, actor, case["id"], probe=True)
-            if any(True for guard in guards for _ in guard(turn)) or _waits_for_another(turn, move):
-                continue
-        found.append(event)
+        for guard in guards:
+            if guard not in blocks:
+                blocks[guard] = any(True for _ in guard(turn))
+            if blocks[guard]:
+                break
+        else:
+            if event not in firsts or not _waits_for_another(turn, move, event):
+                found.append(event)
     return tuple(found)
 
 
@@ -99,8 +107,9 @@ def _offered(
     Before them stands whether all of that is certain: there are no such guards. Where nobody was the first of two
     persons nothing can be taken back.
     """
+    silent = OF_TERMS if role == "system" else OF_TERMS | OF_SYSTEM
     offered = tuple(
-        (event, move, tuple(guard for guard in move.guards if guard not in OF_TERMS))
+        (event, move, tuple(guard for guard in move.guards if guard not in silent))
         for event, move in MOVES.items()
         if move.offered and role in move.roles and _in_place(event, state, role, probe=True)
         if anybody_first or move is not TAKE_BACK
@@ -139,14 +148,14 @@ def rule_blockers(turn: Turn, move: Move) -> list[Blocker]:
             return blockers
     for guard in move.guards:
         blockers += guard(turn)
-    if not blockers and _waits_for_another(turn, move):
+    if not blockers and _waits_for_another(turn, move, turn.act.event):
         blockers.append(Blocker(code="SECOND_PERSON_NEEDED", params={"first": turn.actor.name}))
     return blockers
 
 
-def _waits_for_another(turn: Turn, move: Move) -> bool:
-    """Tell whether the actor was the first of two persons, on the same terms."""
-    first = turn.case["firsts"].get(turn.act.event)
+def _waits_for_another(turn: Turn, move: Move, event: str) -> bool:
+    """Tell whether the actor was the first of two persons for an event, on the same terms."""
+    first = turn.case["firsts"].get(event)
     if first is None or first["name"] != turn.actor.name or not move.two_persons(turn):
         return False
     return turn.act.probe or first["terms"] == terms(turn)

@@ -8,11 +8,18 @@ from states.draft import Turn
 
 Guard = Callable[[Turn], Iterable[Blocker]]
 OF_TERMS: set[Guard] = set()
+OF_SYSTEM: set[Guard] = set()
 
 
 def of_terms(guard: Guard) -> Guard:
     """Mark a guard that judges nothing but the terms of an act: it never blocks a probe that gives none."""
     OF_TERMS.add(guard)
+    return guard
+
+
+def of_system(guard: Guard) -> Guard:
+    """Mark a guard that judges only what the system does by itself: it never blocks a person."""
+    OF_SYSTEM.add(guard)
     return guard
 
 
