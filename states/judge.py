@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from hashlib import sha256
+from typing import NamedTuple
 
 from states import claims, clocks, enquiry, negotiation, payout, proofs, review
 from states.case import Act, Actor, Aggregate, Blocker, Case, Json
@@ -73,48 +74,50 @@ def allowed_on(aggregate: Aggregate, case: Case, actor: Actor, *, rules: Rules, 
 
 
 def _allowed(drafted: Callable[[], Draft], case: Case, actor: Actor) -> tuple[str, ...]:
-    """Judge only what may block, no further than to the first blocker, and each guard once: every answer tells this.
+    """Judge only what may block a bare probe, and each guard once, though several events have it: answers tell this.
 
-    None of those that may block a bare probe asks for its event: what it says is the same for all that have it.
+    None of those guards asks for its event: what it says is the same for all that have it.
     """
     firsts = case["firsts"]
-    certain, offered = _offered(case["state"], actor.role, bool(firsts))
-    if certain:
-        return tuple(event for event, _, _ in offered)
+    offered = _offered(case["state"], actor.role, bool(firsts))
+    if not (offered.guards or firsts):
+        return offered.events
     draft = drafted()
-    probe = Act("", actor, case["id"], probe=True)
-    turn = Turn(draft, probe, case, draft.policy_of(case))
-    blocks: dict[Guard, bool] = {}
-    found = []
-    for event, move, guards in offered:
-        for guard in guards:
-            if guard not in blocks:
-                blocks[guard] = any(True for _ in guard(turn))
-            if blocks[guard]:
-                break
-        else:
-            if event not in firsts or not _waits_for_another(turn, move, event):
-                found.append(event)
-    return tuple(found)
+    turn = Turn(draft, Act("", actor, case["id"], probe=True), case, draft.policy_of(case))
+    blocking = set()
+    for guard in offered.guards:
+        for _ in guard(turn):
+            blocking.add(guard)
+            break
+    if not (blocking or firsts):
+        return offered.events
+    return tuple(
+        event
+        for event in offered.events
+        if blocking.isdisjoint(MOVES[event].guards)
+        and not (event in firsts and _waits_for_another(turn, MOVES[event], event))
+    )
+
+
+class _Offered(NamedTuple):
+    """The events that the chart and the roles leave open, and the guards of theirs that may block a bare probe."""
+
+    events: tuple[str, ...]
+    guards: tuple[Guard, ...]
 
 
 @cache
-def _offered(
-    state: str, role: str, anybody_first: bool
-) -> tuple[bool, tuple[tuple[str, Move, tuple[Guard, ...]], ...]]:
-    """Return the events that the chart and the roles leave open, each with the guards that may block a bare probe.
-
-    Before them stands whether all of that is certain: there are no such guards. Where nobody was the first of two
-    persons nothing can be taken back.
-    """
-    silent = OF_TERMS if role == "system" else OF_TERMS | OF_SYSTEM
-    offered = tuple(
-        (event, move, tuple(guard for guard in move.guards if guard not in silent))
+def _offered(state: str, role: str, anybody_first: bool) -> _Offered:
+    """Return what is open in a state; where nobody was the first of two persons nothing can be taken back."""
+    events = tuple(
+        event
         for event, move in MOVES.items()
         if move.offered and role in move.roles and _in_place(event, state, role, probe=True)
         if anybody_first or move is not TAKE_BACK
     )
-    return not anybody_first and not any(guards for _, _, guards in offered), offered
+    silent = OF_TERMS if role == "system" else OF_TERMS | OF_SYSTEM
+    guards = dict.fromkeys(guard for event in events for guard in MOVES[event].guards if guard not in silent)
+    return _Offered(events, tuple(guards))
 
 
 def outlook(aggregate: Aggregate, act: Act, *, rules: Rules, now: datetime) -> claims.Outlook:

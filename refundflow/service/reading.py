@@ -125,12 +125,13 @@ class Reading(Facade):
             return {}
         offer = case["offers"].get(case.get("standing", ""), {})
         seqs = {"rejection": case.get("rejection", {}), "offer": offer, "request": case.get("request", {})}
-        wanted = {name: item["seq"] for name, item in seqs.items() if item}
+        wanted = {name: (item["seq"], "message") for name, item in seqs.items() if item}
         if not wanted:
             return {}
-        ciphers = tx.personal(case["order_id"], case["id"])
+        kept = tx.personal(case["order_id"], case["id"])
+        ciphers = {place: kept[place] for place in wanted.values() if place in kept}
         texts = views.texts_of(self.engine.vault, owner, case["id"], ciphers)
-        return {name: texts[seq, "message"] for name, seq in wanted.items() if (seq, "message") in texts}
+        return {name: texts[place] for name, place in wanted.items() if place in texts}
 
     def _read(self, tx: Tx, refund_id: str, caller: Caller, at: datetime | None) -> values.Refund:
         return self._view(tx, self._see(tx, refund_id, caller, at), refund_id, caller)
