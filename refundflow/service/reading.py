@@ -126,8 +126,6 @@ class Reading(Facade):
         offer = case["offers"].get(case.get("standing", ""), {})
         seqs = {"rejection": case.get("rejection", {}), "offer": offer, "request": case.get("request", {})}
         wanted = {name: (item["seq"], "message") for name, item in seqs.items() if item}
-        if not wanted:
-            return {}
         kept = tx.personal(case["order_id"], case["id"])
         ciphers = {place: kept[place] for place in wanted.values() if place in kept}
         texts = views.texts_of(self.engine.vault, owner, case["id"], ciphers)
