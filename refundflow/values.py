@@ -1,7 +1,7 @@
 """The frozen values that the facade returns: never rows, and for a buyer only what a buyer may see."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Self
 
@@ -99,28 +99,41 @@ class Imported:
 
 
 class Answer:
-    """The base of what an act answers with: made when somebody first looks at it, of what the act has left."""
+    """The base of what acts and reads answer with: made when somebody looks at it, each field by itself."""
 
-    __slots__ = ("_make",)
-    _make: Callable[[], Self]
+    __slots__ = ("_begin", "_field")
+    _begin: Callable[[], Callable[[str], Any]] | None
+    _field: Callable[[str], Any] | None
 
     @classmethod
-    def later(cls, make: Callable[[], Self]) -> Self:
-        """Stand for the value that `make` returns whenever it is called."""
+    def later(cls, begin: Callable[[], Callable[[str], Any]]) -> Self:
+        """Stand for the value of which `begin()` returns the maker of fields by name.
+
+        The first look lets go of `begin`, and the look at the last field of the maker: all were made by then.
+        """
         value = object.__new__(cls)
-        object.__setattr__(value, "_make", make)
+        object.__setattr__(value, "_begin", begin)
         return value
 
     def __getattr__(self, name: str) -> Any:
-        """Make the value: Python asks here for what is not set yet."""
-        names = [field.name for field in fields(self)]  # type: ignore[arg-type]
+        """Make a field: Python asks here for what is not set yet. Of threads that look at once each may make it."""
+        names = self.__dataclass_fields__
         if name not in names:
             raise AttributeError(name)
-        made = self._make()
-        for each in names:
-            object.__setattr__(self, each, getattr(made, each))
-        object.__setattr__(self, "_make", lambda: made)  # what it was made of is kept no longer
-        return getattr(made, name)
+        begin = self._begin
+        if begin is not None:
+            object.__setattr__(self, "_field", begin())
+            object.__setattr__(self, "_begin", None)
+        field = self._field
+        if field is None:
+            return object.__getattribute__(self, name)  # another thread has just made all
+        value = field(name)
+        object.__setattr__(self, name, value)
+        if name == next(reversed(names)):
+            for each in names:
+                getattr(self, each)
+            object.__setattr__(self, "_field", None)
+        return value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from states import codes
 from states.case import Blocker, Case, Json
 from states.draft import Turn
+from states.moves import of_terms
 from states.policy import Policy
 
 BUYER_SIDE = ("buyer", "service")
@@ -20,6 +21,7 @@ def unknown_kinds(kinds: Iterable[str]) -> list[Blocker]:
     )
 
 
+@of_terms
 def file_blockers(turn: Turn) -> list[Blocker]:
     """Judge the files of an act: kind, media type, size, and how many the refund would have."""
     files = turn.given("evidence") or []

@@ -1,10 +1,11 @@
 """Judging: what blocks an event for an actor now, every reason that can be told, nothing changed."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from hashlib import sha256
+from typing import NamedTuple
 
 from states import claims, clocks, enquiry, negotiation, payout, proofs, review
 from states.case import Act, Actor, Aggregate, Blocker, Case, Json
@@ -12,11 +13,26 @@ from states.draft import Draft, Rules, Turn
 from states.evidence import BUYER_SIDE
 from states.lapses import catch_up
 from states.line import Fact
-from states.moves import Move, nothing, text_required, who
+from states.moves import OF_SYSTEM, OF_TERMS, Guard, Move, nothing, text_required, who
 from states.refund_v1 import TABLE
 
+
+def given_by(turn: Turn) -> list[str]:
+    """Return the events of which the actor is the first of two persons."""
+    named = turn.given("event")
+    return [
+        event
+        for event, first in turn.case["firsts"].items()
+        if first["name"] == turn.actor.name and named in (None, event)
+    ]
+
+
+def _given(turn: Turn) -> Iterable[Blocker]:
+    return [] if given_by(turn) else [Blocker(code="NOTHING_TO_TAKE_BACK")]
+
+
 TAKE_BACK = Move(
-    roles=who("agent", "finance"), apply=nothing, kind="fact", states=frozenset(clocks.STANDING)
+    roles=who("agent", "finance"), guards=(_given,), apply=nothing, kind="fact", states=frozenset(clocks.STANDING)
 )  # fmt: skip
 DISCARD = Move(
     roles=frozenset({"supervisor", "finance"}),
@@ -48,25 +64,60 @@ def explain(
 
 
 def allowed(draft: Draft, case: Case, actor: Actor) -> tuple[str, ...]:
-    """Return the events that nothing blocks for this actor; every answer tells them, so only what may be is judged."""
-    policy = draft.policy_of(case)
+    """Return the events of which `explain` says that nothing blocks them for this actor."""
+    return _allowed(lambda: draft, case, actor)
+
+
+def allowed_on(aggregate: Aggregate, case: Case, actor: Actor, *, rules: Rules, now: datetime) -> tuple[str, ...]:
+    """Return what `allowed` does, on a line on which nothing is due."""
+    return _allowed(lambda: Draft(aggregate, rules, now), case, actor)
+
+
+def _allowed(drafted: Callable[[], Draft], case: Case, actor: Actor) -> tuple[str, ...]:
+    """Judge only what may block a bare probe, and each guard once, though several events have it: answers tell this.
+
+    None of those guards asks for its event: what it says is the same for all that have it.
+    """
+    firsts = case["firsts"]
+    offered = _offered(case["state"], actor.role, bool(firsts))
+    if not (offered.guards or firsts):
+        return offered.events
+    draft = drafted()
+    turn = Turn(draft, Act("", actor, case["id"], probe=True), case, draft.policy_of(case))
+    blocking = set()
+    for guard in offered.guards:
+        for _ in guard(turn):
+            blocking.add(guard)
+            break
+    if not (blocking or firsts):
+        return offered.events
     return tuple(
         event
-        for event in _offered(case["state"], actor.role)
-        if not rule_blockers(
-            Turn(draft, Act(event=event, actor=actor, refund=case["id"], probe=True), case, policy), MOVES[event]
-        )
+        for event in offered.events
+        if blocking.isdisjoint(MOVES[event].guards)
+        and not (event in firsts and _waits_for_another(turn, MOVES[event], event))
     )
+
+
+class _Offered(NamedTuple):
+    """The events that the chart and the roles leave open, and the guards of theirs that may block a bare probe."""
+
+    events: tuple[str, ...]
+    guards: tuple[Guard, ...]
 
 
 @cache
-def _offered(state: str, role: str) -> tuple[str, ...]:
-    """Return the events that the chart and the roles leave open."""
-    return tuple(
+def _offered(state: str, role: str, anybody_first: bool) -> _Offered:
+    """Return what is open in a state; where nobody was the first of two persons nothing can be taken back."""
+    events = tuple(
         event
         for event, move in MOVES.items()
         if move.offered and role in move.roles and _in_place(event, state, role, probe=True)
+        if anybody_first or move is not TAKE_BACK
     )
+    silent = OF_TERMS if role == "system" else OF_TERMS | OF_SYSTEM
+    guards = dict.fromkeys(guard for event in events for guard in MOVES[event].guards if guard not in silent)
+    return _Offered(events, tuple(guards))
 
 
 def outlook(aggregate: Aggregate, act: Act, *, rules: Rules, now: datetime) -> claims.Outlook:
@@ -100,14 +151,17 @@ def rule_blockers(turn: Turn, move: Move) -> list[Blocker]:
             return blockers
     for guard in move.guards:
         blockers += guard(turn)
-    if turn.act.event == "take_back" and not given_by(turn):
-        blockers.append(Blocker(code="NOTHING_TO_TAKE_BACK"))
-    if not blockers and move.two_persons(turn):
-        first = turn.case["firsts"].get(turn.act.event)
-        same = first is not None and (turn.act.probe or first["terms"] == terms(turn))
-        if first is not None and same and first["name"] == turn.actor.name:
-            blockers.append(Blocker(code="SECOND_PERSON_NEEDED", params={"first": first["name"]}))
+    if not blockers and _waits_for_another(turn, move, turn.act.event):
+        blockers.append(Blocker(code="SECOND_PERSON_NEEDED", params={"first": turn.actor.name}))
     return blockers
+
+
+def _waits_for_another(turn: Turn, move: Move, event: str) -> bool:
+    """Tell whether the actor was the first of two persons for an event, on the same terms."""
+    first = turn.case["firsts"].get(event)
+    if first is None or first["name"] != turn.actor.name or not move.two_persons(turn):
+        return False
+    return turn.act.probe or first["terms"] == terms(turn)
 
 
 def in_place(turn: Turn) -> bool:
@@ -137,16 +191,6 @@ def terms(turn: Turn) -> str:
     if turn.act.event == "accept_offer":
         meant["offer"] = turn.case.get("standing")
     return terms_of(meant)
-
-
-def given_by(turn: Turn) -> list[str]:
-    """Return the events of which the actor is the first of two persons."""
-    named = turn.given("event")
-    return [
-        event
-        for event, first in turn.case["firsts"].items()
-        if first["name"] == turn.actor.name and named in (None, event)
-    ]
 
 
 def unborn(draft: Draft, act: Act) -> Case:

@@ -1,9 +1,11 @@
 """Lapses: what a deadline does when its moment comes; none of them moves money."""
 
+from datetime import datetime
+
 from states import clocks, money, times
-from states.case import Case, Effect
+from states.case import Aggregate, Case, Effect
 from states.chart import Situation
-from states.draft import SYSTEM, Draft
+from states.draft import SYSTEM, Draft, Rules
 from states.evidence import came_since
 from states.follow import follow_ups
 from states.negotiation import end_offer, standing_offer
@@ -20,6 +22,21 @@ def situation_of(case: Case) -> Situation:
         evidence_came=request is not None and bool(came_since(case, request["seq"])),
         refund_part=offer is None or offer["amount"] > 0,
     )
+
+
+def nothing_due(aggregate: Aggregate, rules: Rules, now: datetime) -> bool:
+    """Tell that a line is already as it stands at a moment: no deadline has lapsed, no import is to be counted.
+
+    What this denies may still turn out to be so; most reads end here.
+    """
+    at, imported = times.text(now), bool(rules.calendars.imports)
+    for case in aggregate.refunds.values():
+        if case["effective_at"] > at:
+            return False  # the moment is that of a host whose clock is behind
+        for item in case["deadlines"].values():
+            if item["due_at"] <= at or (imported and item.get("provisional")):
+                return False
+    return aggregate.line["effective_at"] <= at
 
 
 def catch_up(draft: Draft) -> None:

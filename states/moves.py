@@ -7,6 +7,20 @@ from states.case import Blocker, Case
 from states.draft import Turn
 
 Guard = Callable[[Turn], Iterable[Blocker]]
+OF_TERMS: set[Guard] = set()
+OF_SYSTEM: set[Guard] = set()
+
+
+def of_terms(guard: Guard) -> Guard:
+    """Mark a guard that judges nothing but the terms of an act: it never blocks a probe that gives none."""
+    OF_TERMS.add(guard)
+    return guard
+
+
+def of_system(guard: Guard) -> Guard:
+    """Mark a guard that judges only what the system does by itself: it never blocks a person."""
+    OF_SYSTEM.add(guard)
+    return guard
 
 
 def nothing(turn: Turn, case: Case) -> None:
@@ -45,6 +59,7 @@ def who(*roles: str) -> frozenset[str]:
 def text_required(code: str, *names: str) -> Guard:
     """Make the guard of a text (one of `names`) that must not be empty."""
 
+    @of_terms
     def guard(turn: Turn) -> list[Blocker]:
         given = any(turn.has_text(name) for name in names) or not any(turn.asked(name) for name in names)
         return [] if given else [Blocker(code=code)]

@@ -6,7 +6,7 @@ from states import clocks, money, times
 from states.case import Blocker, Case, Json
 from states.draft import Turn
 from states.eligibility import pro_rata_amount, usage_blockers, verdict
-from states.moves import Move, who
+from states.moves import Move, of_terms, who
 from states.review import above_limit, decides, may_decide, open_approval
 
 
@@ -43,6 +43,7 @@ def _rounds(turn: Turn) -> Iterable[Blocker]:
         yield Blocker(code="OFFER_ROUNDS_USED", params={"used": used, "limit": limit})
 
 
+@of_terms
 def _terms(turn: Turn) -> Iterable[Blocker]:
     if not turn.asked("amount"):
         return

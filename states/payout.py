@@ -9,7 +9,7 @@ from states import money, times
 from states.calendar import civil_days
 from states.case import Blocker, Case, Json, Line
 from states.draft import Turn
-from states.moves import Move, text_required, who
+from states.moves import Move, of_terms, text_required, who
 from states.refund_v1 import TABLE
 from states.review import decides, may_decide
 
@@ -100,6 +100,7 @@ def _no_proof_pending(turn: Turn) -> Iterable[Blocker]:
     return [Blocker(code="PROOF_PENDING", params={"first": first["name"]})] if first else []
 
 
+@of_terms
 def proof_given(turn: Turn) -> Iterable[Blocker]:
     """Judge that a fact from outside comes with its proof."""
     if turn.asked("proof") and not turn.given("proof"):
@@ -138,6 +139,7 @@ def _all_void(turn: Turn) -> Iterable[Blocker]:
     return [Blocker(code="NUMBER_NOT_VOID", params={"numbers": alive})] if alive else []
 
 
+@of_terms
 def _channel_named(turn: Turn) -> Iterable[Blocker]:
     if turn.asked("channel") and turn.given("channel") not in set(turn.policy.channels) - {MANUAL}:
         allowed = sorted(set(turn.policy.channels) - {MANUAL})

@@ -7,7 +7,7 @@ from states.case import Act, Actor, Blocker, Case, Json
 from states.draft import Turn
 from states.eligibility import clear_evidence, usage_blockers
 from states.evidence import add_files, came_since, file_blockers, unknown_kinds, unseen_files
-from states.moves import Move, text_required, who
+from states.moves import Move, of_system, of_terms, text_required, who
 
 ARGUMENT_CHARACTERS = 10  # "an argument of at least a sentence"
 
@@ -62,9 +62,13 @@ def reject_case(turn: Turn, case: Case, grounds: list[str], by: Actor) -> None:
 
 
 def _eligible(turn: Turn) -> Iterable[Blocker]:
-    if turn.act.event == "overturn" and (turn.has_text("ground") or turn.act.probe):
-        return []  # a stated ground lifts the blockers of Eligibility, no other
     return usage_blockers(turn, turn.case["reserved"], whole=True)
+
+
+@of_terms
+def _eligible_or_stated(turn: Turn) -> Iterable[Blocker]:
+    """Judge what Eligibility says; a stated ground lifts its blockers, no other."""
+    return [] if turn.has_text("ground") or turn.act.probe else _eligible(turn)
 
 
 def _covered(turn: Turn) -> Iterable[Blocker]:
@@ -74,6 +78,7 @@ def _covered(turn: Turn) -> Iterable[Blocker]:
     ]
 
 
+@of_system
 def _small_claim(turn: Turn) -> Iterable[Blocker]:
     if turn.actor.role != "system":
         return
@@ -86,6 +91,7 @@ def _small_claim(turn: Turn) -> Iterable[Blocker]:
         yield Blocker(code="CHARGEBACK_SEEN")
 
 
+@of_terms
 def _grounds(turn: Turn) -> Iterable[Blocker]:
     if not turn.asked("grounds"):
         return
@@ -98,11 +104,13 @@ def _grounds(turn: Turn) -> Iterable[Blocker]:
         yield Blocker(code="UNKNOWN_GROUND", params={"grounds": unknown, "allowed": list(allowed)})
 
 
+@of_system
 def _evidence_read(turn: Turn) -> Iterable[Blocker]:
     if turn.actor.role == "system" and turn.case["evidence"]:
         yield Blocker(code="EVIDENCE_UNREAD", params={"count": len(turn.case["evidence"])})
 
 
+@of_terms
 def _kinds(turn: Turn) -> Iterable[Blocker]:
     if not turn.asked("kinds"):
         return []
@@ -120,6 +128,7 @@ def _evidence_round(turn: Turn) -> Iterable[Blocker]:
         yield Blocker(code="EVIDENCE_ROUNDS_USED", params={"used": used, "limit": limit})
 
 
+@of_terms
 def _complete(turn: Turn) -> Iterable[Blocker]:
     request = turn.case.get("request")
     if request is None or turn.given("all") or not turn.asked("evidence"):
@@ -131,6 +140,7 @@ def _complete(turn: Turn) -> Iterable[Blocker]:
         yield Blocker(code="EVIDENCE_INCOMPLETE", params={"missing": missing})
 
 
+@of_terms
 def _new_ground(turn: Turn) -> Iterable[Blocker]:
     if turn.act.probe:
         return
@@ -197,6 +207,7 @@ _BEFORE_APPROVAL = frozenset(
 )
 
 
+@of_terms
 def _assignable(turn: Turn) -> Iterable[Blocker]:
     if not turn.asked("to"):
         return
@@ -263,7 +274,8 @@ MOVES = {
     "appeal": Move(roles=who("buyer", "service"), guards=(file_blockers, _new_ground), apply=_appeal),
     "uphold": Move(roles=who("agent"), guards=(may_decide, _grounds), apply=_reject, deciding=True),
     "overturn": Move(
-        roles=who("agent"), guards=(may_decide, _eligible, _covered), apply=_approve, two_persons=_two, deciding=True
+        roles=who("agent"), guards=(may_decide, _eligible_or_stated, _covered), apply=_approve, two_persons=_two,
+        deciding=True,
     ),
     "assign": Move(roles=who("agent"), guards=(_assignable,), apply=_assign, states=_BEFORE_APPROVAL, kind="fact"),
     "flag_risk": Move(roles=who("agent", "service", "system"), apply=_flag, states=_BEFORE_APPROVAL, kind="fact"),

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, NotRequired, TypedDict, TypeVar
 
 from refundflow import values
@@ -12,10 +13,8 @@ from refundflow.service.callers import Caller, parse_caller
 from refundflow.service.engine import Engine
 from refundflow.service.requests import Answer, Request, place_of
 from refundflow.store import Tx
-from states.case import Actor, Aggregate, Case, Json, line_subject
-from states.decide import allowed
-from states.draft import Draft, Rules
-from states.refund_v1 import TABLE
+from refundflow.vault import BuyerRow
+from states.case import Aggregate, Case, Json, line_subject
 
 log = logging.getLogger("refundflow.work")
 PAGE = 500
@@ -125,11 +124,13 @@ class Facade:
             occurred_at=occurred_at,
         )
         answer = self.engine.move(request)
-        return values.OrderLine.later(
-            lambda: views.order_line(
-                answer.aggregate, buyer_id=self.buyer_id(answer), waiting=answer.waiting, changed=answer.changed
-            )
-        )
+
+        def begin() -> Callable[[str], Any]:
+            buyer_id = self.buyer_id(answer.owner)
+            made = views.order_line(answer.aggregate, buyer_id=buyer_id, waiting=answer.waiting, changed=answer.changed)
+            return partial(getattr, made)
+
+        return values.OrderLine.later(begin)
 
     def open_cases(self, tx: Tx, *, clear: bool = False, assignee: str | None = None) -> Iterator[Case]:
         """Yield refunds that are not at their end, in order of their next due moment, as stored; see `Tx.queue`."""
@@ -139,38 +140,20 @@ class Facade:
             last = page[-1]
             after = (min(item["due_at"] for item in last["deadlines"].values()), last["id"])
 
-    def buyer_id(self, answer: Answer) -> str | None:
-        """Return the clear id of the line's buyer, None where it was erased."""
-        return self.engine.vault.open_buyer_id(answer.owner) if answer.owner is not None else None
+    def buyer_id(self, owner: BuyerRow | None) -> str | None:
+        """Return the clear id of a line's buyer, None where it was erased."""
+        return self.engine.vault.open_buyer_id(owner) if owner is not None else None
 
     def refund_of(self, answer: Answer, caller: Caller) -> values.Refund:
         """Return the refund of an answer as the caller may see it."""
         refund, rules = answer.refund, self.engine.known_rules
         assert refund is not None, "an act on a refund answers with one"
         return values.Refund.later(
-            lambda: self.view(
-                answer.aggregate, answer.aggregate.refunds[refund], answer.actor, caller, answer.now,
-                self.buyer_id(answer), rules, waiting=answer.waiting,
-            )
+            lambda: views.SeenRefund(
+                answer.aggregate, answer.aggregate.refunds[refund], rules, answer.actor, caller.reads_as_buyer,
+                answer.now, views.ClearId(self.engine.vault, answer.owner), answer.waiting,
+            ).field
         )  # fmt: skip
-
-    def view(
-        self, aggregate: Aggregate, case: Case, actor: Actor, caller: Caller, now: datetime, buyer_id: str | None,
-        rules: Rules, *, waiting: bool = False,
-    ) -> values.Refund:  # fmt: skip
-        """Return one refund of a line as the caller may see it at `now`."""
-        draft = Draft(aggregate, rules, now)
-        # Half-way through a case of another system no deadline of ours stands, and nothing was possible here.
-        ours = bool(case["deadlines"]) or case["state"] in TABLE.final
-        return views.refund(
-            aggregate,
-            case,
-            policy=rules.policies[case["policy"]],
-            caller=caller,
-            buyer_id=buyer_id,
-            allowed=allowed(draft, case, actor) if ours else (),
-            waiting=waiting,
-        )
 
 
 def given(values_by_name: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class CaseFiles(Queries):
             subject, log = line_subject(line["order_id"], line["line"]), Log(tx)
             return values.CaseFile(
                 refund=refund,
-                line=views.order_line(found, buyer_id=self._buyer_id(owner)),
+                line=views.order_line(found, buyer_id=self.buyer_id(owner)),
                 entries=self._entries(tx, stored, owner, refund_id, caller, at),
                 line_entries=self._entries(tx, stored, owner, subject, caller, at),
                 digests=self._digests(tx, stored, refund.evidence),

@@ -79,7 +79,7 @@ class Lists(Reading):
                     limit=limit,
                 )
                 for case in cases:
-                    item = self._read_case(tx, case, caller, at)
+                    item = self._read(tx, case["id"], caller, at)
                     place = (case["submitted_at"], case["id"])
                     if leaves is None or item.state in leaves:
                         shown.append(item)
@@ -116,7 +116,7 @@ class Lists(Reading):
         def read(tx: Tx) -> tuple[values.QueueItem, ...]:
             self._registered(tx, caller)
             now = self._now(tx, at)
-            found = (self._read_case(tx, case, caller, at) for case in self._open_cases(tx, caller, mine))
+            found = (self._read(tx, case["id"], caller, at) for case in self._open_cases(tx, caller, mine))
             items = (self._queued(item, now) for item in found if item.state not in TABLE.final)
             wanted = (
                 item

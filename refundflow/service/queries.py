@@ -46,6 +46,8 @@ class Queries(Lists):
             BadInput: the moment has not come yet.
         """
         caller = parse_caller(actor, buyer)
+        if as_of is None and known_at is None:
+            return self.engine.look(lambda tx: self._read(tx, refund_id, caller, at))
 
         def read(tx: Tx) -> values.Refund:
             seen = self._see(tx, refund_id, caller, at)
@@ -57,7 +59,7 @@ class Queries(Lists):
                 seen = seen._replace(aggregate=past, now=moment)
             return self._view(tx, seen, refund_id, caller)
 
-        return self.engine.look(read) if as_of is None and known_at is None else self.engine.read(read)
+        return self.engine.read(read)
 
     def line(
         self,
@@ -78,7 +80,7 @@ class Queries(Lists):
             aggregate, moment = seen.aggregate, self._moments(tx, at, as_of, known_at)
             if moment is not None:
                 aggregate = self._past(tx, aggregate, moment, known_at, line_subject(order_id, line))
-            return views.order_line(aggregate, buyer_id=self._buyer_id(seen.owner))
+            return views.order_line(aggregate, buyer_id=self.buyer_id(seen.owner))
 
         return self.engine.read(read)
 
@@ -107,7 +109,7 @@ class Queries(Lists):
         order_id = stored.aggregate.line["order_id"]
         texts = views.texts_of(self.engine.vault, owner, subject, tx.personal(order_id, subject))
         entries = [*tx.entries(subject, order_id=order_id), *self._pending(tx, stored, subject, at)]
-        buyer_id = self._buyer_id(owner)
+        buyer_id = self.buyer_id(owner)
         shown = (views.history_entry(entry, texts, caller, buyer_id) for entry in entries)
         return tuple(entry for entry in shown if entry is not None)
 

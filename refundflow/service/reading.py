@@ -1,7 +1,6 @@
 """What the reads share: who may see, the moment of the read, and a refund as a move would find it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -17,6 +16,9 @@ from refundflow.vault import BuyerRow
 from states import times
 from states.case import Actor, Aggregate, Case, line_subject
 from states.decide import due
+from states.lapses import nothing_due
+
+_WRITTEN_WITH = frozenset({"rejection", "standing", "request"})  # what texts to the buyer come with
 
 
 class Seen(NamedTuple):
@@ -106,28 +108,29 @@ class Reading(Facade):
 
     def _view(self, tx: Tx, seen: Seen, refund_id: str, caller: Caller) -> values.Refund:
         rules = self.engine.rules(tx, seen.aggregate)
-        found = due(seen.aggregate, rules=rules, now=seen.now).aggregate
+        found = seen.aggregate
+        if not nothing_due(found, rules, seen.now):
+            found = due(found, rules=rules, now=seen.now).aggregate
         case = found.refunds[refund_id]
         texts = self._standing_texts(tx, case, seen.owner)
         return values.Refund.later(
-            lambda: replace(
-                self.view(found, case, seen.who, caller, seen.now, self._buyer_id(seen.owner), rules), texts=texts
-            )
-        )
+            lambda: views.SeenRefund(
+                found, case, rules, seen.who, caller.reads_as_buyer, seen.now,
+                views.ClearId(self.engine.vault, seen.owner), texts=texts,
+            ).field
+        )  # fmt: skip
 
     def _standing_texts(self, tx: Tx, case: Case, owner: BuyerRow | None) -> dict[str, str]:
         """Return what was written with the standing rejection, offer and request for evidence."""
+        if _WRITTEN_WITH.isdisjoint(case):
+            return {}
         offer = case["offers"].get(case.get("standing", ""), {})
         seqs = {"rejection": case.get("rejection", {}), "offer": offer, "request": case.get("request", {})}
-        wanted = {name: item["seq"] for name, item in seqs.items() if item}
-        if not wanted:
-            return {}
-        ciphers = tx.personal(case["order_id"], case["id"])
+        wanted = {name: (item["seq"], "message") for name, item in seqs.items() if item}
+        kept = tx.personal(case["order_id"], case["id"])
+        ciphers = {place: kept[place] for place in wanted.values() if place in kept}
         texts = views.texts_of(self.engine.vault, owner, case["id"], ciphers)
-        return {name: texts[seq, "message"] for name, seq in wanted.items() if (seq, "message") in texts}
+        return {name: texts[place] for name, place in wanted.items() if place in texts}
 
-    def _buyer_id(self, owner: BuyerRow | None) -> str | None:
-        return self.engine.vault.open_buyer_id(owner) if owner is not None else None
-
-    def _read_case(self, tx: Tx, case: Case, caller: Caller, at: datetime | None) -> values.Refund:
-        return self._view(tx, self._see(tx, case["id"], caller, at), case["id"], caller)
+    def _read(self, tx: Tx, refund_id: str, caller: Caller, at: datetime | None) -> values.Refund:
+        return self._view(tx, self._see(tx, refund_id, caller, at), refund_id, caller)

@@ -1,8 +1,9 @@
 """Documents turned into the values that a reader may see: a buyer sees no flags, notes or names of staff."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from refundflow import values
 from refundflow.service.callers import Caller
@@ -10,11 +11,14 @@ from refundflow.service.requests import key_of
 from refundflow.store import Sealed, StoredEntry
 from refundflow.vault import BuyerRow, Vault
 from states import clocks, money, times
-from states.case import Aggregate, Blocker, Case, Json
+from states.case import NOTHING, Actor, Aggregate, Blocker, Case, Json
 from states.chart import phase_of
+from states.draft import Rules
 from states.evidence import BUYER_SIDE, missing
-from states.policy_values import Policy
+from states.judge import allowed_on
+from states.refund_v1 import TABLE
 
+NameOf = Callable[[str], str]
 STAFF = "staff"
 ERASED = "erased"
 # What a buyer is told of the parameters of an entry; the rest is the platform's own.
@@ -65,77 +69,140 @@ def deadline_of(name: str, item: Mapping[str, Any]) -> values.Deadline:
     )
 
 
-def refund(
-    aggregate: Aggregate,
-    case: Case,
-    *,
-    policy: Policy,
-    caller: Caller,
-    buyer_id: str | None,
-    allowed: tuple[str, ...],
-    waiting: bool = False,
-) -> values.Refund:
-    """Return a refund as the caller may see it."""
-    line, hidden = aggregate.line, caller.reads_as_buyer
-    people = {case["buyer"]: buyer_id or ERASED}
-    first = clocks.next_due(case)
-    evidence = tuple(_evidence(int(number), item, hidden, people) for number, item in _numbered(case["evidence"]))
-    offers = tuple(_offer(int(number), item, hidden, people) for number, item in _numbered(case["offers"]))
-    standing = case.get("standing")
-    clock = "appeal_review" if case["instance"] == "appeal" else "review"
-    return values.Refund(
-        id=case["id"],
-        order_id=case["order_id"],
-        line=case["line"],
-        buyer_id=buyer_id,
-        product_type=line["product_type"],
-        product=line["product"],
-        usage=line["usage"],
-        reason=case["reason"],
-        phase=phase_of(case["state"]),
-        state=case["state"],
-        instance=case["instance"],
-        currency=case["currency"],
-        claimed_minor=case["claimed"],
-        reserved_minor=case["reserved"],
-        approved_minor=case["approved"],
-        in_flight_minor=case["in_flight"],
-        settled_minor=case["settled"],
-        channel=case["channel"],
-        submitted_at=times.moment(case["submitted_at"]),
-        effective_at=times.moment(case["effective_at"]),
-        seq=case["seq"],
-        deadline=deadline_of(first[1], case["deadlines"][first[1]]) if first else None,
-        deadlines=tuple(deadline_of(name, item) for name, item in sorted(case["deadlines"].items())),
-        allowed=allowed,
-        evidence=tuple(item for item in evidence if not hidden or item.audience == "buyer"),
-        missing_evidence=missing(policy, line["product_type"], case["reason"], case["evidence"]),
-        requested_evidence=tuple(case.get("request", {}).get("kinds", ())),
-        clear_evidence=case.get("clear_evidence", False),
-        offer=next((item for item in offers if str(item.offer) == standing), None),
-        offers=offers,
-        grounds=tuple(case.get("rejection", {}).get("grounds", ())),
-        enquiry_since=times.moment(case["enquiry"]["at"]) if "enquiry" in case else None,
-        attempts=tuple(
-            _attempt(number, item, hidden)
-            for number, item in sorted(case["attempts"].items(), key=lambda pair: pair[1]["no"])
-        ),
-        policy=case["policy"],
-        chart=case["chart"],
-        firsts=()
-        if hidden
-        else tuple(
+class ClearId:
+    """The clear id of a buyer, None of an erased one: opened at the first call, which lets go of his key."""
+
+    __slots__ = ("_id", "_owner", "_vault")
+
+    def __init__(self, vault: Vault, owner: BuyerRow | None) -> None:
+        self._vault, self._owner = vault, owner
+        self._id: str | None = None
+
+    def __call__(self) -> str | None:
+        """Return it; threads that ask at once may each open it."""
+        owner = self._owner
+        if owner is not None:
+            self._id = self._vault.open_buyer_id(owner)
+            self._owner = None
+        return self._id
+
+
+class SeenRefund(NamedTuple):
+    """A refund as one reader sees it at a moment: what the fields of a `values.Refund` are made of."""
+
+    aggregate: Aggregate
+    case: Case
+    rules: Rules
+    actor: Actor
+    hidden: bool  # what is not for the eyes of a buyer
+    now: datetime
+    buyer_id: ClearId
+    waiting: bool = False
+    texts: Mapping[str, str] = NOTHING
+
+    def field(self, name: str) -> Any:
+        """Return one field of the value."""
+        return _REFUND[name](self)
+
+    def allowed(self) -> tuple[str, ...]:
+        """Return the events that nothing blocks for the reader."""
+        # Half-way through a case of another system no deadline of ours stands, and nothing was possible here.
+        if not self.case["deadlines"] and self.case["state"] not in TABLE.final:
+            return ()
+        return allowed_on(self.aggregate, self.case, self.actor, rules=self.rules, now=self.now)
+
+    def deadline(self) -> values.Deadline | None:
+        """Return the deadline that lapses first."""
+        first = clocks.next_due(self.case)
+        return deadline_of(first[1], self.case["deadlines"][first[1]]) if first else None
+
+    def evidence(self) -> tuple[values.Evidence, ...]:
+        """Return the evidence in order of number."""
+        return tuple(
+            _evidence(number, item, self.hidden, self.name_of)
+            for number, item in _numbered(self.case["evidence"])
+            if not self.hidden or item["audience"] == "buyer"
+        )
+
+    def offer(self) -> values.Offer | None:
+        """Return the offer that stands."""
+        number = self.case.get("standing")
+        return next((item for item in self.offers() if str(item.offer) == number), None) if number else None
+
+    def offers(self) -> tuple[values.Offer, ...]:
+        """Return all offers in order of number."""
+        return tuple(_offer(number, item, self.hidden, self.name_of) for number, item in _numbered(self.case["offers"]))
+
+    def attempts(self) -> tuple[values.Attempt, ...]:
+        """Return the payout numbers in the order in which they were made."""
+        items = sorted(self.case["attempts"].items(), key=lambda pair: pair[1]["no"])
+        return tuple(_attempt(number, item, self.hidden) for number, item in items)
+
+    def firsts(self) -> tuple[values.First, ...]:
+        """Return those who did the first half of what two persons do."""
+        return tuple(
             values.First(event=event, name=item["name"], role=item["role"], seq=item["seq"])
-            for event, item in sorted(case["firsts"].items())
-        ),
-        flags=() if hidden else tuple(sorted(case["flags"])),
-        assignee=None if hidden else case.get("assignee"),
-        hold=not hidden and case.get("hold", False),
-        level=0 if hidden else case["levels"].get(clock, 0),
-        waiting=waiting,
-        imported=_imported(case["imported"]) if "imported" in case else None,
-        erased_at=_optional(case.get("erased")),
-    )
+            for event, item in sorted(self.case["firsts"].items())
+        )
+
+    def level(self) -> int:
+        """Return how far the review, or the appeal, is escalated."""
+        return self.case["levels"].get("appeal_review" if self.case["instance"] == "appeal" else "review", 0)
+
+    def name_of(self, name: str) -> str:
+        """Return the name of a person: of the buyer the clear one."""
+        return (self.buyer_id() or ERASED) if name == self.case["buyer"] else name
+
+
+_REFUND: Mapping[str, Callable[[SeenRefund], Any]] = {
+    "id": lambda seen: seen.case["id"],
+    "order_id": lambda seen: seen.case["order_id"],
+    "line": lambda seen: seen.case["line"],
+    "buyer_id": lambda seen: seen.buyer_id(),
+    "product_type": lambda seen: seen.aggregate.line["product_type"],
+    "product": lambda seen: seen.aggregate.line["product"],
+    "usage": lambda seen: seen.aggregate.line["usage"],
+    "reason": lambda seen: seen.case["reason"],
+    "phase": lambda seen: phase_of(seen.case["state"]),
+    "state": lambda seen: seen.case["state"],
+    "instance": lambda seen: seen.case["instance"],
+    "currency": lambda seen: seen.case["currency"],
+    "claimed_minor": lambda seen: seen.case["claimed"],
+    "reserved_minor": lambda seen: seen.case["reserved"],
+    "approved_minor": lambda seen: seen.case["approved"],
+    "in_flight_minor": lambda seen: seen.case["in_flight"],
+    "settled_minor": lambda seen: seen.case["settled"],
+    "channel": lambda seen: seen.case["channel"],
+    "submitted_at": lambda seen: times.moment(seen.case["submitted_at"]),
+    "effective_at": lambda seen: times.moment(seen.case["effective_at"]),
+    "seq": lambda seen: seen.case["seq"],
+    "deadline": SeenRefund.deadline,
+    "deadlines": lambda seen: tuple(deadline_of(*pair) for pair in sorted(seen.case["deadlines"].items())),
+    "allowed": SeenRefund.allowed,
+    "evidence": SeenRefund.evidence,
+    "missing_evidence": lambda seen: missing(
+        seen.rules.policies[seen.case["policy"]], seen.aggregate.line["product_type"], seen.case["reason"],
+        seen.case["evidence"],
+    ),
+    "requested_evidence": lambda seen: tuple(seen.case.get("request", NOTHING).get("kinds", ())),
+    "clear_evidence": lambda seen: seen.case.get("clear_evidence", False),
+    "offer": SeenRefund.offer,
+    "offers": SeenRefund.offers,
+    "grounds": lambda seen: tuple(seen.case.get("rejection", NOTHING).get("grounds", ())),
+    "enquiry_since": lambda seen: times.moment(seen.case["enquiry"]["at"]) if "enquiry" in seen.case else None,
+    "attempts": SeenRefund.attempts,
+    "policy": lambda seen: seen.case["policy"],
+    "chart": lambda seen: seen.case["chart"],
+    "firsts": lambda seen: () if seen.hidden else seen.firsts(),
+    "flags": lambda seen: () if seen.hidden else tuple(sorted(seen.case["flags"])),
+    "assignee": lambda seen: None if seen.hidden else seen.case.get("assignee"),
+    "hold": lambda seen: not seen.hidden and seen.case.get("hold", False),
+    "level": lambda seen: 0 if seen.hidden else seen.level(),
+    "waiting": lambda seen: seen.waiting,
+    "texts": lambda seen: dict(seen.texts),
+    "imported": lambda seen: _imported(seen.case["imported"]) if "imported" in seen.case else None,
+    "erased_at": lambda seen: _optional(seen.case.get("erased")),
+}  # fmt: skip
 
 
 def _imported(item: Mapping[str, Any]) -> values.Imported:
@@ -144,18 +211,18 @@ def _imported(item: Mapping[str, Any]) -> values.Imported:
     )
 
 
-def _numbered(items: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _numbered(items: Mapping[str, Any]) -> list[tuple[int, Any]]:
     """Return numbered items in order of number; a stored document has them in order of text."""
-    return sorted(items.items(), key=lambda pair: int(pair[0]))
+    return sorted(((int(number), item) for number, item in items.items()), key=itemgetter(0))
 
 
-def _evidence(number: int, item: Mapping[str, Any], hidden: bool, people: Mapping[str, str]) -> values.Evidence:
+def _evidence(number: int, item: Mapping[str, Any], hidden: bool, name_of: NameOf) -> values.Evidence:
     return values.Evidence(
         file=number,
         kind=item["kind"],
         media_type=item["media_type"],
         size=item["size"],
-        by=STAFF if hidden and item["role"] not in BUYER_SIDE else people.get(item["by"], item["by"]),
+        by=STAFF if hidden and item["role"] not in BUYER_SIDE else name_of(item["by"]),
         role=item["role"],
         at=times.moment(item["at"]),
         audience=item["audience"],
@@ -163,10 +230,10 @@ def _evidence(number: int, item: Mapping[str, Any], hidden: bool, people: Mappin
     )
 
 
-def _offer(number: int, item: Mapping[str, Any], hidden: bool, people: Mapping[str, str]) -> values.Offer:
+def _offer(number: int, item: Mapping[str, Any], hidden: bool, name_of: NameOf) -> values.Offer:
     return values.Offer(
         offer=number,
-        by=STAFF if hidden and item["role"] != "buyer" else people.get(item["by"], item["by"]),
+        by=STAFF if hidden and item["role"] != "buyer" else name_of(item["by"]),
         role=item["role"],
         counter=item["counter"],
         refund_minor=item["amount"],

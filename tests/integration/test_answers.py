@@ -2,14 +2,20 @@
 
 import copy
 import dataclasses
+import gc
 import pickle
+import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import FunctionType, ModuleType
+from typing import Any
 
 import pytest
 
 from refundflow import values
+from refundflow.store import Store
+from refundflow.vault import BuyerRow
 from tests.support.market import CHEN, LI, Market
 
 
@@ -50,18 +56,44 @@ def test_many_who_look_first_see_one_value(live: Market) -> None:
     assert len(seen) == 8 and len(set(seen)) == 1
 
 
-def test_an_answer_that_was_looked_at_keeps_only_itself(live: Market) -> None:
-    """The line, its other refunds and the buyer's key, of which it was made, go when it has been seen."""
+def test_an_answer_lets_go_of_what_it_is_made_of(live: Market) -> None:
+    """What the act left goes at the first look, what the fields are made of when the last of them was looked at."""
 
     class Maker:
-        def __call__(self) -> values.Refund:
-            return seen
+        def __call__(self) -> Callable[[str], Any]:
+            return fields.pop().field
 
-    seen, maker = live.submit(), Maker()
-    answer, kept = values.Refund.later(maker), weakref.ref(maker)
+        def field(self, name: str) -> Any:
+            return getattr(seen, name)
+
+    seen, maker, fields = live.submit(), Maker(), [Maker()]
+    answer, kept, made_of = values.Refund.later(maker), weakref.ref(maker), weakref.ref(fields[0])
     del maker
     assert kept() is not None
-    assert answer.id == seen.id and kept() is None
+    assert answer.id == seen.id and kept() is None and made_of() is not None
+    assert answer == seen and made_of() is None
+
+
+@pytest.mark.parametrize("look", [lambda answer: answer.buyer_id, repr, pickle.dumps, dataclasses.asdict])
+def test_an_answer_that_told_who_the_buyer_is_keeps_no_key(live: Market, look: Callable[[values.Refund], Any]) -> None:
+    """With his name, or all of it, looked at, nothing that can be reached from an answer opens his other data."""
+    refund = live.submit().id
+    for answer in (live.get(refund), live.act(refund, "begin_review", LI)):
+        assert answer.state and any(isinstance(item, BuyerRow) for item in _reached(answer))
+        look(answer)
+        assert not any(isinstance(item, BuyerRow) for item in _reached(answer))
+
+
+def _reached(value: object) -> Iterator[object]:
+    """Yield what can be reached from a value, modules and classes and what they hold left out."""
+    seen, ahead = set[int](), [value]
+    while ahead:
+        item = ahead.pop()
+        if id(item) in seen or isinstance(item, (type, ModuleType, Store)) or item is sys.modules:
+            continue
+        seen.add(id(item))
+        yield item
+        ahead += gc.get_referents(item) if not isinstance(item, FunctionType) else item.__closure__ or ()
 
 
 def test_an_answer_tells_what_the_act_left_though_the_buyer_is_erased(live: Market) -> None:

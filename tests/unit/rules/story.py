@@ -11,8 +11,9 @@ from refundflow import calendars, policies
 from states import times
 from states.calendar import Calendars
 from states.case import Act, Actor, Aggregate, Blocker, Case, Decision, Effect, Entry, Ledger, Line, line_subject, merge
-from states.decide import MOVES, decide, due, explain, outlook
+from states.decide import MOVES, allowed, decide, due, explain, outlook
 from states.draft import SYSTEM, Rules
+from states.judge import allowed_on, caught_up
 from states.line import FACTS
 from states.policy_values import Policy
 
@@ -217,6 +218,14 @@ class Story:
         """Return for every event the codes of what blocks this actor now."""
         found = explain(self.aggregate, refund or self.refund, actor, rules=self.rules, now=self.now)
         return {event: [blocker.code for blocker in blockers] for event, blockers in found.items()}
+
+    def allowed(self, actor: Actor, refund: str = "") -> tuple[str, ...]:
+        """Return what an answer tells this actor that he may do now."""
+        draft = caught_up(self.aggregate, self.rules, self.now)
+        case = draft.refunds[refund or self.refund]
+        found = allowed(draft, case, actor)
+        assert found == allowed_on(draft.aggregate(), case, actor, rules=self.rules, now=self.now)
+        return found
 
     def outlook(self, reason: str, actor: Actor = BUYER, **params: Any) -> Any:
         """Say what a claim for a reason would meet."""

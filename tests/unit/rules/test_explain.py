@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
+from states import codes, payout
 from states.case import Actor
 from states.decide import MOVES
 from states.refund_v1 import TABLE
-from tests.unit.rules.story import BUYER, CHANNEL, SHOP, SYSTEM, Story, agent, auditor, finance, supervisor
+from tests.unit.rules.story import BUYER, CHANNEL, SHOP, SYSTEM, Story, agent, auditor, file, finance, supervisor
 
 ASKED = {"kinds": ["screenshot"]}
 STORIES: dict[str, Any] = {
@@ -47,6 +48,36 @@ BUYERS = {
     "approved.payout_failed": {"add_evidence"},
     "paid_out.settled": {"add_evidence", "confirm_receipt", "raise_enquiry"},
 }
+
+
+OFFERED: dict[str, Any] = {"amount": 100}
+IN_THE_WAY: dict[str, Any] = {
+    "nothing": lambda story: story,
+    "a chargeback": lambda story: story.must("chargeback_opened", CHANNEL, chargeback="c1", amount=1),
+    "usage": lambda story: story.must("usage_recorded", SHOP, usage="used"),
+    "three offers": lambda story: declined(declined(declined(story))),
+    "a counter-offer": lambda story: story.do("counter_offer", BUYER, amount=200),
+    "evidence asked for": lambda story: story.do("request_evidence", agent("wang"), **ASKED)
+    .do("provide_evidence", BUYER, evidence=[file()]).do("request_evidence", agent("wang"), **ASKED)
+    .do("provide_evidence", BUYER, evidence=[file()]),
+    "an enquiry": lambda story: story.at(days=2).do("raise_enquiry", BUYER),
+    "a deadline moved": lambda story: story.do("extend", supervisor("zhao"), days=1, texts={"message": "Ill."}),
+    "a void number": lambda story: story.do("void_attempt", finance("qian"), **proof_of(story)),
+    "a first person": lambda story: story.do("pay_manually", finance("li"))
+    .do("payout_settled", finance("li"), **proof_of(story)),
+}  # fmt: skip
+
+
+def declined(story: Story) -> Story:
+    """Let an offer be made and declined."""
+    return story.do("offer", agent("li"), **OFFERED).do("decline_offer", BUYER)
+
+
+def proof_of(story: Story) -> dict[str, Any]:
+    """Return what a payout of the newest number would be told with."""
+    number = payout.current_number(story.case)
+    amount = story.case["attempts"][number]["amount"] if number else 0
+    return {"number": number, "amount": amount, "currency": "CNY", "proof": "p1"}
 
 
 def possible(story: Story, actor: Actor) -> set[str]:
@@ -95,6 +126,15 @@ def test_an_auditor_reads_only(state: str) -> None:
 
     assert set(found) >= {event for event in TABLE.events if event in MOVES}
     assert all(codes == ["ROLE_NOT_ALLOWED"] for codes in found.values())
+
+
+@pytest.mark.parametrize("state", STORIES)
+@pytest.mark.parametrize("obstacle", IN_THE_WAY)
+def test_what_an_answer_allows_is_what_nothing_blocks(state: str, obstacle: str) -> None:
+    """What is left out of judging because it blocks nobody who has named no terms yet blocks nothing in explaining."""
+    story = IN_THE_WAY[obstacle](STORIES[state]())
+    for actor in (Actor(role=role, name=name) for role in codes.ROLES for name in ("li", "wang", "b1")):
+        assert story.allowed(actor) == tuple(event for event, found in story.explained(actor).items() if not found)
 
 
 def test_asking_leaves_no_trace() -> None:

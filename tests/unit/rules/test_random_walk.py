@@ -14,7 +14,8 @@ from states import codes, times
 from states.calendar import Calendar, Calendars
 from states.case import Actor, Case, Entry
 from states.clocks import STANDING
-from states.decide import MOVES
+from states.decide import MOVES, due
+from states.lapses import nothing_due
 from states.line import FACTS
 from states.refund_v1 import TABLE
 from tests.unit.rules.story import INSTANT, MONDAY, Story, file, rules
@@ -224,6 +225,21 @@ class Walk(RuleBasedStateMachine):
         stored = self.calm.aggregate
         assert (line, refunds) == (stored.line, stored.refunds)
         assert ledger == {column: getattr(stored.ledger, column) for column in ledger}
+
+    @invariant()
+    def what_is_allowed_is_what_nothing_blocks(self) -> None:
+        """Whatever is left out of judging when an answer tells what is allowed blocks nothing in explaining."""
+        refund = next(reversed(self.calm.aggregate.refunds))
+        for actor in (Actor(role=role, name=name) for role in codes.ROLES for name in ("li", "b1")):
+            explained = self.calm.explained(actor, refund)
+            assert self.calm.allowed(actor, refund) == tuple(event for event, found in explained.items() if not found)
+
+    @invariant()
+    def a_line_on_which_nothing_is_due_stands_as_a_move_finds_it(self) -> None:
+        """What says so without a copy is right; a clock that is behind by a minute gets no yes it should not get."""
+        for now in (self.calm.now, self.calm.now - timedelta(minutes=1), self.calm.now + timedelta(days=1)):
+            found = due(self.calm.aggregate, rules=self.calm.rules, now=now)
+            assert not (nothing_due(self.calm.aggregate, self.calm.rules, now) and found.entries)
 
     @invariant()
     def sweeping_changes_nothing(self) -> None:
