@@ -12,8 +12,8 @@ from refundflow.proof import Log
 from refundflow.service import views
 from refundflow.service.callers import parse_caller
 from refundflow.service.queries import Queries
-from refundflow.store import Stored, Tx
-from states.case import line_subject
+from refundflow.store import Tx
+from states.case import Aggregate, line_subject
 from states.decide import due
 
 
@@ -34,20 +34,20 @@ class CaseFiles(Queries):
 
         def read(tx: Tx) -> values.CaseFile:
             seen = self._see(tx, refund_id, caller, at)
-            stored, owner, now = seen.stored, seen.owner, seen.now
-            line = stored.aggregate.line
+            aggregate, owner, _, now = seen
+            line = aggregate.line
             refund = self._view(tx, seen, refund_id, caller)
-            rules = self.engine.rules(tx, stored.aggregate)
-            found = due(stored.aggregate, rules=rules, now=now).aggregate
+            rules = self.engine.rules(tx, aggregate)
+            found = due(aggregate, rules=rules, now=now).aggregate
             subject, log = line_subject(line["order_id"], line["line"]), Log(tx)
             return values.CaseFile(
                 refund=refund,
                 line=views.order_line(found, buyer_id=self.buyer_id(owner)),
-                entries=self._entries(tx, stored, owner, refund_id, caller, at),
-                line_entries=self._entries(tx, stored, owner, subject, caller, at),
-                digests=self._digests(tx, stored, refund.evidence),
-                stored=stored.aggregate.refunds[refund_id]["seq"],
-                head=stored.heads[refund_id],
+                entries=self._entries(tx, aggregate, owner, refund_id, caller, at),
+                line_entries=self._entries(tx, aggregate, owner, subject, caller, at),
+                digests=self._digests(tx, aggregate, refund.evidence),
+                stored=aggregate.refunds[refund_id]["seq"],
+                head=tx.head(line["order_id"], refund_id).hash,
                 checkpoint=_checkpoint(log),
                 covered=_covered(tx, log, refund_id, line["order_id"]),
                 zone=rules.policies[refund.policy].zone,
@@ -58,9 +58,9 @@ class CaseFiles(Queries):
 
         return self.engine.read(read)
 
-    def _digests(self, tx: Tx, stored: Stored, evidence: Iterable[values.Evidence]) -> dict[int, str]:
+    def _digests(self, tx: Tx, aggregate: Aggregate, evidence: Iterable[values.Evidence]) -> dict[int, str]:
         """Hash the contents of evidence that can still be read."""
-        owner = tx.buyer(stored.aggregate.line["buyer"])
+        owner = tx.buyer(aggregate.line["buyer"])
         digests: dict[int, str] = {}
         if owner is None:
             return digests

@@ -28,6 +28,7 @@ from states.policy_values import Policy
 
 log = logging.getLogger("refundflow.moves")
 TRIES = 8
+_STAYED_BUSY = "the database stayed busy: try again in a moment"
 LONGEST_WAIT_SECONDS = 10  # in all tries together, before a caller is told that the database is busy
 BEFORE_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # of a rehearsal whose first time was not said yet
 T = TypeVar("T")
@@ -147,8 +148,11 @@ class Engine:
         Raises:
             Busy: the database stayed locked.
         """
-        with _told_busy(), self.store.read() as tx:
-            yield tx
+        try:
+            with self.store.read() as tx:
+                yield tx
+        except Conflict as conflict:
+            raise Busy(_STAYED_BUSY) from conflict
 
     def look(self, work: Callable[[Tx], T]) -> T:
         """Run a read of which one statement tells what may change; it costs no transaction.
@@ -156,8 +160,11 @@ class Engine:
         Raises:
             Busy: the database stayed locked.
         """
-        with _told_busy(), self.store.look() as tx:
-            return work(tx)
+        try:
+            with self.store.look() as tx:
+                return work(tx)
+        except Conflict as conflict:
+            raise Busy(_STAYED_BUSY) from conflict
 
     def move(self, request: Request, facts: Callable[[Tx, Aggregate], Mapping[str, Json]] | None = None) -> Answer:
         """Carry one act out in one transaction.
@@ -363,14 +370,6 @@ class Engine:
         return Aggregate(line=documents.pop(line), ledger=Ledger(**ledger), refunds=documents)
 
 
-@contextmanager
-def _told_busy() -> Iterator[None]:
-    try:
-        yield
-    except Conflict as conflict:
-        raise Busy("the database stayed busy: try again in a moment") from conflict
-
-
 def _repeatedly(transactions: Sequence[Callable[[], AbstractContextManager[Tx]]], work: Callable[[Tx], T]) -> T:
     """Do one work in one transaction after the other until no others are in the way; see `Engine.write`."""
     end = time.monotonic() + LONGEST_WAIT_SECONDS
@@ -391,7 +390,7 @@ def _repeatedly(transactions: Sequence[Callable[[], AbstractContextManager[Tx]]]
             if tried:  # at the first retry an act queues for the lock of its line
                 time.sleep(random.uniform(0, 0.01 * 2**tried))
     if last.reason == "busy":
-        raise Busy("the database stayed busy: try again in a moment") from last
+        raise Busy(_STAYED_BUSY) from last
     raise ChangedMeanwhile("others changed it meanwhile, several times: look again and decide anew") from last
 
 

@@ -64,7 +64,7 @@ class Exports(LogWork):
         filters = values.ExportFilters(refunds=() if refund is None else (refund,))
         if refund is not None:
             order_id, line = place_of(refund)
-            self.engine.read(lambda tx: self._scene(tx, order_id, line, SYSTEM, refund))
+            self.engine.read(lambda tx: self._sight(tx, order_id, line, SYSTEM, refund))
         return self._export(format="jsonl", output=output, by="system:verify", filters=filters, progress=progress)
 
     def _export(

@@ -181,7 +181,7 @@ class LogWork(Reading):
                 raise NotFound(subject)
             return REGISTER_ORDER
         order_id, line = subject.split("/", 1) if "/" in subject else place_of(subject)
-        self._scene(tx, order_id, line, caller, subject)
+        self._sight(tx, order_id, line, caller, subject)
         return order_id
 
 

@@ -40,7 +40,7 @@ class Privacy(Reading):
             if owner is None:
                 raise NotFound(buyer_id)
             who, now = Actor(role=caller.role, name=caller.name), self._now(tx, at)
-            lines = [Seen(line, line.aggregate, owner, who, now) for line in _lines(tx, owner)]
+            lines = [Seen(line.aggregate, owner, who, now) for line in _lines(tx, owner)]
             found = [due(it.aggregate, rules=self.engine.rules(tx, it.aggregate), now=now).aggregate for it in lines]
             return values.PersonalData(
                 buyer_id=buyer_id,

@@ -14,7 +14,7 @@ from refundflow.service.callers import Caller, parse_caller
 from refundflow.service.door import one_line
 from refundflow.service.lists import Lists
 from refundflow.service.requests import place_of
-from refundflow.store import Stored, Tx
+from refundflow.store import Tx
 from refundflow.vault import BuyerRow
 from states import times
 from states.case import Act, Actor, Aggregate, line_subject
@@ -95,20 +95,20 @@ class Queries(Lists):
 
         def read(tx: Tx) -> tuple[values.HistoryEntry, ...]:
             order_id, line = refund_id.split("/", 1) if "/" in refund_id else place_of(refund_id)
-            scene, _ = self._scene(tx, order_id, line, caller, refund_id)
-            if "/" not in refund_id and refund_id not in scene.stored.aggregate.refunds:
+            sight, _ = self._sight(tx, order_id, line, caller, refund_id)
+            if "/" not in refund_id and refund_id not in sight.aggregate.refunds:
                 raise NotFound(refund_id)
-            return self._entries(tx, scene.stored, scene.owner, refund_id, caller, at)
+            return self._entries(tx, sight.aggregate, sight.owner, refund_id, caller, at)
 
         return self.engine.read(read)
 
     def _entries(
-        self, tx: Tx, stored: Stored, owner: BuyerRow | None, subject: str, caller: Caller, at: datetime | None
+        self, tx: Tx, aggregate: Aggregate, owner: BuyerRow | None, subject: str, caller: Caller, at: datetime | None
     ) -> tuple[values.HistoryEntry, ...]:
         """Return the entries of one chain that the caller may see, with their texts; what is due follows."""
-        order_id = stored.aggregate.line["order_id"]
+        order_id = aggregate.line["order_id"]
         texts = views.texts_of(self.engine.vault, owner, subject, tx.personal(order_id, subject))
-        entries = [*tx.entries(subject, order_id=order_id), *self._pending(tx, stored, subject, at)]
+        entries = [*tx.entries(subject, order_id=order_id), *self._pending(tx, aggregate, subject, at)]
         buyer_id = self.buyer_id(owner)
         shown = (views.history_entry(entry, texts, caller, buyer_id) for entry in entries)
         return tuple(entry for entry in shown if entry is not None)

@@ -11,7 +11,7 @@ from refundflow.service.base import Facade
 from refundflow.service.callers import Caller, actor_on, require_known, require_registered
 from refundflow.service.door import check_moment, one_line
 from refundflow.service.requests import place_of
-from refundflow.store import Scene, Stored, StoredEntry, Tx
+from refundflow.store import Sight, StoredEntry, Tx
 from refundflow.vault import BuyerRow
 from states import times
 from states.case import Actor, Aggregate, Case, line_subject
@@ -22,9 +22,8 @@ _WRITTEN_WITH = frozenset({"rejection", "standing", "request"})  # what texts to
 
 
 class Seen(NamedTuple):
-    """A line as a caller finds it at a moment: as stored, and as it is looked at."""
+    """A line as a caller finds it at a moment."""
 
-    stored: Stored
     aggregate: Aggregate
     owner: BuyerRow | None  # None: erased
     who: Actor
@@ -45,37 +44,36 @@ class Reading(Facade):
         if not self.engine.store.rehearsal:
             require_registered(tx, caller)
 
-    def _scene(self, tx: Tx, order_id: str, line: str, caller: Caller, what: str) -> tuple[Scene, Actor]:
-        known = one_line(order_id) and one_line(line)
-        known_calendars = self.engine.calendar_count
-        scene = tx.scene(order_id, line, calendars=known_calendars, lock=False, staff=caller.name) if known else None
-        if scene is None:
+    def _sight(self, tx: Tx, order_id: str, line: str, caller: Caller, what: str) -> tuple[Sight, Actor]:
+        known, calendars = one_line(order_id) and one_line(line), self.engine.calendar_count
+        sight = tx.sight(order_id, line, calendars=calendars, staff=caller.name) if known else None
+        if sight is None:
             self._registered(tx, caller)
             raise NotFound(what)
         if not self.engine.store.rehearsal:
-            require_known(caller, scene.roles)
-        return scene, actor_on(scene.stored.aggregate.line, scene.owner, caller, self.engine.vault, what)
+            require_known(caller, sight.roles)
+        return sight, actor_on(sight.aggregate.line, sight.owner, caller, self.engine.vault, what)
 
-    def _pending(self, tx: Tx, stored: Stored, subject: str, at: datetime | None) -> Sequence[StoredEntry]:
+    def _pending(self, tx: Tx, aggregate: Aggregate, subject: str, at: datetime | None) -> Sequence[StoredEntry]:
         """Return what the next move would record first in a chain."""
-        now = self._now(tx, at)
-        found = due(stored.aggregate, rules=self.engine.rules(tx, stored.aggregate), now=now)
-        sealed = audit.seal(found.entries, heads=stored.heads, recorded_at=now)
-        order_id = stored.aggregate.line["order_id"]
+        now, order_id = self._now(tx, at), aggregate.line["order_id"]
+        found = due(aggregate, rules=self.engine.rules(tx, aggregate), now=now)
+        heads = {subject: tx.head(order_id, subject).hash} if found.entries else {}
+        sealed = audit.seal(found.entries, heads=heads, recorded_at=now)
         return [views.not_yet_stored(item, order_id) for item in sealed if item.entry.subject == subject]
 
     def _see(self, tx: Tx, refund_id: str, caller: Caller, at: datetime | None) -> Seen:
         order_id, line = place_of(refund_id)
-        scene, who = self._scene(tx, order_id, line, caller, refund_id)
-        if refund_id not in scene.stored.aggregate.refunds:
+        sight, who = self._sight(tx, order_id, line, caller, refund_id)
+        if refund_id not in sight.aggregate.refunds:
             raise NotFound(refund_id)
-        return Seen(scene.stored, scene.stored.aggregate, scene.owner, who, self._now(tx, at))
+        return Seen(sight.aggregate, sight.owner, who, self._now(tx, at))
 
     def _see_line(self, tx: Tx, order_id: str, line: str, caller: Caller, at: datetime | None) -> Seen:
-        scene, who = self._scene(tx, order_id, line, caller, line_subject(order_id, line))
+        sight, who = self._sight(tx, order_id, line, caller, line_subject(order_id, line))
         now = self._now(tx, at)
-        found = due(scene.stored.aggregate, rules=self.engine.rules(tx, scene.stored.aggregate), now=now).aggregate
-        return Seen(scene.stored, found, scene.owner, who, now)
+        found = due(sight.aggregate, rules=self.engine.rules(tx, sight.aggregate), now=now).aggregate
+        return Seen(found, sight.owner, who, now)
 
     def _past(self, tx: Tx, now: Aggregate, as_of: datetime, known_at: datetime | None, what: str) -> Aggregate:
         """Return a line as it was at `as_of`, what was due by then included, from what was recorded by `known_at`.

@@ -13,7 +13,7 @@ from refundflow.store.documents import canonical_text, document_text, read_docum
 from refundflow.store.news import TELL
 from refundflow.store.people import ADD_CONTENT, ADD_PERSONAL, buyer_of
 from refundflow.store.registers import ADD_POLICY, REACH_TIME, REHEARSAL_TIME, roles_of
-from refundflow.store.rows import Chain, Json, Move, Scene, Sealed, Stored
+from refundflow.store.rows import Chain, Json, Move, Scene, Sealed, Sight, Stored
 from refundflow.store.statements import (
     insert_or,
     insert_row,
@@ -61,33 +61,56 @@ TAKE_LINE = READ_LINE.with_for_update(skip_locked=True)
 READ_REFUNDS = select_where(Refund, "order_id", "line", columns=_OF_REFUND)
 _BUYER, _STAFF, _KEY, _NEWER = table_of(Buyer), table_of(Staff), table_of(Transition), table_of(CalendarText)
 _ACTIVE = (_STAFF.c.name == bindparam("staff")) & _STAFF.c.active
+_AROUND = (  # the line, its refunds, its buyer, the member of staff
+    _LINE.outerjoin(_REFUND, (_REFUND.c.order_id == _LINE.c.order_id) & (_REFUND.c.line == _LINE.c.line))
+    .outerjoin(_BUYER, _BUYER.c.ref == _LINE.c.buyer)
+    .outerjoin(_STAFF, _ACTIVE)
+    # they are numbered from 1: to look for one more costs PostgreSQL a fifth of counting them
+    .outerjoin(_NEWER, _NEWER.c.ordinal == bindparam("newer"))
+)
+_HERE = (_LINE.c.order_id == bindparam("order_id"), _LINE.c.line == bindparam("line"))
 _SCENE = (
     select(
         *(_LINE.c[name] for name in _OF_LINE),
         *(_REFUND.c[name] for name in _OF_REFUND),
         *_BUYER.c,
         _STAFF.c.roles,
-        _KEY.c.seq,
         _NEWER.c.ordinal,
+        _KEY.c.seq,
     )
     .select_from(
-        _LINE.outerjoin(_REFUND, (_REFUND.c.order_id == _LINE.c.order_id) & (_REFUND.c.line == _LINE.c.line))
-        .outerjoin(_BUYER, _BUYER.c.ref == _LINE.c.buyer)
-        .outerjoin(_STAFF, _ACTIVE)
-        .outerjoin(
+        _AROUND.outerjoin(
             _KEY,
             (_KEY.c.order_id == _LINE.c.order_id)
             & (_KEY.c.key_scope == bindparam("scope"))
             & (_KEY.c.key == bindparam("key")),
         )
-        # they are numbered from 1: to look for one more costs PostgreSQL a fifth of counting them
-        .outerjoin(_NEWER, _NEWER.c.ordinal == bindparam("newer"))
     )
-    .where(_LINE.c.order_id == bindparam("order_id"), _LINE.c.line == bindparam("line"))
+    .where(*_HERE)
+)
+_SIGHT = (
+    select(
+        _LINE.c.document,
+        *(_LINE.c[name] for name in _LEDGER_COLUMNS),
+        _REFUND.c.document,
+        *_BUYER.c,
+        _STAFF.c.roles,
+        _NEWER.c.ordinal,
+    )
+    .select_from(_AROUND)
+    .where(*_HERE)
 )
 READ_SCENE = {"sqlite": _SCENE, "postgresql": _SCENE.add_columns(func.clock_timestamp())}
-_ENDS = tuple(accumulate((len(_OF_LINE), len(_OF_REFUND), len(_BUYER.c), 3), initial=0))
-_LINE_PART, _REFUND_PART, _BUYER_PART, _BESIDE = (slice(*ends) for ends in pairwise(_ENDS))
+READ_SIGHT = {"sqlite": _SIGHT, "postgresql": _SIGHT.add_columns(func.clock_timestamp())}
+
+
+def _parts(*counts: int) -> list[slice]:
+    """Return where in a row so many columns each stand, one part after the other."""
+    return [slice(*ends) for ends in pairwise(accumulate(counts, initial=0))]
+
+
+_LINE_PART, _REFUND_PART, _BUYER_PART, _BESIDE = _parts(len(_OF_LINE), len(_OF_REFUND), len(_BUYER.c), 3)
+_SEEN_LEDGER, _SEEN_REFUND, _SEEN_BUYER, _SEEN_BESIDE = _parts(1 + len(_LEDGER_COLUMNS), 1, len(_BUYER.c), 2)
 # Who writes nothing but entries and texts under a place sees to it that nothing else of the line changes either.
 CHECK_LINE = select_where(OrderLine, "order_id", "line", columns=("version",)).with_for_update(key_share=True)
 CHECK_LINE = CHECK_LINE.where(_LINE.c.version == bindparam("was"))
@@ -189,20 +212,19 @@ class Moves:
         return self._aggregates([(order_id, line)], LOCK_LINE if lock else READ_LINE)[0]
 
     def scene(
-        self, order_id: str, line: str, *, calendars: int, lock: bool = True, staff: str | None = None,
-        scope: str = "", key: str | None = None,
-    ) -> Scene | None:  # fmt: skip
+        self, order_id: str, line: str, *, calendars: int, staff: str, scope: str, key: str | None
+    ) -> Scene | None:
         """Return what an act on a line finds, all of one moment; None where there is no such line.
 
         `staff` names the member of staff who acts, `key` the idempotency key that he gives under `scope`; so many
-        `calendars` the caller knows. With `lock` no other writer changes the line until the end, or what is written
-        fails.
+        `calendars` the caller knows. No other writer changes the line until the end, or what is written fails.
         """
-        place = {"order_id": order_id, "line": line}
         # no key is "", which none is: for a condition of NULL PostgreSQL plans with the entries of all partitions
-        asked = {**place, "staff": staff, "scope": scope, "key": key or "", "newer": calendars + 1}
+        asked = {"order_id": order_id, "line": line, "staff": staff, "newer": calendars + 1,
+                 "scope": scope, "key": key or ""}  # fmt: skip
         session, postgres = self.session, self.session.dialect == "postgresql"
-        if lock and session.locks and postgres:
+        if session.locks and postgres:
+            place = {"order_id": order_id, "line": line}
             # the second statement sees what was committed while the first waited for the lock, and so does the clock
             rows = session.gather([Question(LOCK_LINE, place), Question(READ_SCENE["postgresql"], asked)])[-1]
         else:
@@ -212,7 +234,7 @@ class Moves:
         first = rows[0]
         if postgres:
             self.clock = moment(first[-1])
-        roles, used, newer = first[_BESIDE]
+        roles, newer, used = first[_BESIDE]
         self.calendar_count = calendars if newer is None else newer
         return Scene(
             _stored(first[_LINE_PART], [row[_REFUND_PART] for row in rows if row[_REFUND_PART.start] is not None]),
@@ -220,6 +242,26 @@ class Moves:
             () if roles is None else roles_of(roles),
             used is not None,
         )
+
+    def sight(self, order_id: str, line: str, *, calendars: int, staff: str) -> Sight | None:
+        """Return what a look at a line finds, all of one moment; see `scene`."""
+        dialect = self.session.dialect
+        rows = self.session.rows(
+            READ_SIGHT[dialect], order_id=order_id, line=line, staff=staff, newer=calendars + 1
+        )  # fmt: skip
+        if not rows:
+            return None
+        first = rows[0]
+        if dialect == "postgresql":
+            self.clock = moment(first[-1])
+        roles, newer = first[_SEEN_BESIDE]
+        self.calendar_count = calendars if newer is None else newer
+        cases = [read_document(row[_SEEN_REFUND.start]) for row in rows if row[_SEEN_REFUND.start] is not None]
+        if len(cases) > 1:
+            cases.sort(key=_number)
+        document, *amounts = first[_SEEN_LEDGER]
+        aggregate = Aggregate(read_document(document), Ledger(*amounts), {case["id"]: case for case in cases})
+        return Sight(aggregate, buyer_of(first[_SEEN_BUYER]), () if roles is None else roles_of(roles))
 
     def take(self, places: Sequence[tuple[str, str]]) -> list[Stored]:
         """Lock and return those of the order lines (order id, line) that no other writer holds now."""
@@ -334,12 +376,17 @@ def _stored(line: Row, refunds: Sequence[Row]) -> Stored:
     cases: dict[str, Case] = {}
     found = [(read_document(document), chain) for document, *chain in refunds]
     if len(found) > 1:
-        found.sort(key=lambda item: int(item[0]["id"].rpartition("-")[2]))
+        found.sort(key=lambda item: _number(item[0]))
     for case, (version, head, refusal, repeats, warned_at) in found:
         refund = case["id"]
         cases[refund], heads[refund], counted[refund] = case, head, repeats
         chains[refund] = Chain(version, refusal, written(warned_at))
     return Stored(subject, Aggregate(facts, Ledger(*amounts), cases), chains, heads, counted)
+
+
+def _number(case: Case) -> int:
+    """Return which refund of its line one is."""
+    return int(case["id"].rpartition("-")[2])
 
 
 def _write(rows: Rows, move: Move, *, checked: bool) -> None:

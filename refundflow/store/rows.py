@@ -178,6 +178,14 @@ class Scene(NamedTuple):
     key_used: bool
 
 
+class Sight(NamedTuple):
+    """What a look finds: the line, its buyer if he was not erased, the roles of the member of staff who looks."""
+
+    aggregate: Aggregate
+    owner: BuyerRow | None
+    roles: tuple[str, ...]  # none: not registered, or not active any more
+
+
 class ClaimsOfBuyer(NamedTuple):
     """How many claims a buyer made since a moment, and whether one ever was rejected as abuse."""
 
