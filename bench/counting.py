@@ -53,4 +53,4 @@ def count_on(connection: sqlite3.Connection | psycopg.Connection, count: Count) 
             return super().execute(query, params, **options)
 
     connection.cursor_factory = Counting
-    connection.kept_cursor = connection.cursor()  # type: ignore[attr-defined]  # the old one was made before
+    connection.prepared = connection.cursor()  # type: ignore[attr-defined]  # what runs below cursors cannot be seen

@@ -453,9 +453,11 @@ class PostgresDatabase:
         try:
             import psycopg
             from psycopg.types.numeric import Int8Dumper
+
+            from refundflow.store.prepared import Prepared
         except ImportError as problem:
             raise Misconfigured("PostgreSQL needs the extra: pip install 'refundflow[postgres]'") from problem
-        self._driver, self._int8 = psycopg, Int8Dumper
+        self._driver, self._int8, self._prepared = psycopg, Int8Dumper, Prepared
         self._idle = psycopg.pq.TransactionStatus.IDLE
         self._lost = (psycopg.OperationalError,)
         self._lock_timeout = f"SET lock_timeout = {int(wait_seconds * 1000)}"
@@ -477,8 +479,7 @@ class PostgresDatabase:
             connection.execute(self._lock_timeout)
             if not self.durable:
                 connection.execute("SET synchronous_commit = off")
-            # a new cursor for each statement costs the client a third of the statement
-            connection.kept_cursor = connection.cursor()  # type: ignore[attr-defined]
+            connection.prepared = self._prepared(connection)  # type: ignore[attr-defined]
         except self._driver.OperationalError as problem:
             raise Conflict("busy", f"the server does not take a connection: {problem}") from problem
         return connection
@@ -509,11 +510,11 @@ class PostgresDatabase:
 
     def look(self, connection: Connection) -> LookingSession:
         """Read without a transaction."""
-        return LookingSession(connection, self.dialect, connection.kept_cursor, self._lost)
+        return LookingSession(connection, self.dialect, connection.prepared, self._lost)
 
     def act(self, connection: Connection) -> StatementSession:
         """Let each statement commit by itself: one that reads, one that writes if nothing has changed since."""
-        return StatementSession(connection, self.dialect, connection.kept_cursor, self._lost)
+        return StatementSession(connection, self.dialect, connection.prepared, self._lost)
 
     def _roll_back(self, connection: Connection) -> None:
         """End what was begun; a connection that cannot even do that is closed, and the server ends it."""

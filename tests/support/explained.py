@@ -124,7 +124,7 @@ def _explain_on(connection: psycopg.Connection, done: list[Transaction], plans: 
             super().executemany(query, rows, **options)
 
     connection.cursor_factory = Explaining
-    connection.kept_cursor = connection.cursor()  # type: ignore[attr-defined]  # the old one was made before
+    connection.prepared = connection.cursor()  # type: ignore[attr-defined]  # what runs below cursors cannot be seen
 
 
 def _plan(connection: psycopg.Connection, statement: str, values: Any, mode: str) -> Plan:
