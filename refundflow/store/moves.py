@@ -151,7 +151,7 @@ INSERT_LINE = in_sets(insert_row(OrderLine))
 INSERT_REFUND = in_sets(insert_row(Refund))
 INSERT_ENTRY = in_sets(insert_row(Transition, without=("gid",)))
 INSERT_EFFECT = in_sets(insert_row(PendingEffect, without=("id",)))
-KEEP_PAYOUT = insert_or(Payout, update=("state", "void", "channel", "dispatched_at", "asked", "next_ask_at"))
+KEEP_PAYOUT = in_sets(insert_or(Payout, update=("state", "void", "channel", "dispatched_at", "asked", "next_ask_at")))
 # Where many lines are changed at once all of them were locked before, and with them the refunds on them.
 CHANGE_LINE = in_sets(update_version(OrderLine, ("order_id", "line"), _CHANGING_LINE))
 CHANGE_LEDGER = in_sets(update_version(OrderLine, ("order_id", "line"), _LEDGER_COLUMNS))

@@ -98,8 +98,9 @@ def as_set(statement: Executable) -> str | None:
     if isinstance(statement, Update):
         changes, _, places = text.partition(" WHERE ")
         return f"{changes} FROM {given} WHERE {places}"
-    into, _, values = text.partition(" VALUES (")
-    return f"{into} SELECT {values.removesuffix(')')} FROM {given}"
+    into, _, rest = text.partition(" VALUES (")
+    values, _, conflict = rest.partition(")")
+    return f"{into} SELECT {values} FROM {given}{conflict}"
 
 
 @lru_cache(_SHAPES)

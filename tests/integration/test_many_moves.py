@@ -12,6 +12,7 @@ from refundflow.store import Conflict, Move, Store, Stored, StoredText
 from refundflow.tables import Base
 from states.case import Aggregate, Case, Decision, Entry
 from tests.support.databases import Databases
+from tests.support.explained import explained_pools
 from tests.support.moves import START, a_case, a_line, an_attempt, an_effect, an_entry, change, register, submit
 
 pytestmark = pytest.mark.partitioned
@@ -177,6 +178,16 @@ def test_lines_are_held_in_the_order_given(opening: Opening) -> None:
         if store.dialect == "postgresql":
             with store.write() as other:
                 assert other.take(PLACES) == []
+
+
+def test_a_batch_costs_a_few_statements(postgres_databases: Databases) -> None:
+    """Five before it is decided, then one for each of six tables and of two parts; rows are found by their keys."""
+    url = postgres_databases.copy_of("many", prepare)
+    with explained_pools() as done, Store.open(url) as store, store.write() as tx:
+        tx.commit_each([a_move(stored) for stored in tx.take(ALL)])
+    [batch] = [transaction for transaction in done if transaction.holds("UPDATE refunds")]
+    assert len(batch.statements) == 5 + 6 * 2
+    assert not {"Hash Join", "Merge Join"} & {kind for statement in batch.statements for kind in statement.kinds()}
 
 
 def test_a_batch_may_be_empty(opening: Opening) -> None:
