@@ -95,11 +95,11 @@ class Engine:
         if self.store.rehearsal and tx.rehearsal_time() != now:
             tx.set_rehearsal_time(now)
 
-    def rules(self, tx: Tx, aggregate: Aggregate) -> Rules:
-        """Return the rules for a line: the policy in force, those pinned to its refunds, the calendars."""
+    def rules(self, tx: Tx, *aggregates: Aggregate) -> Rules:
+        """Return the rules for lines: the policy in force, those pinned to their refunds, the calendars."""
         if tx.calendar_count != self.calendar_count:
             self.refresh(tx)
-        for case in aggregate.refunds.values():
+        for case in (case for aggregate in aggregates for case in aggregate.refunds.values()):
             if case["policy"] not in self._policies:
                 content = tx.policy(case["policy"])
                 if content is None:
@@ -295,17 +295,22 @@ class Engine:
 
     def lapse(self, tx: Tx, lines: Sequence[Stored], now: datetime) -> Counter[str]:
         """Write what is due on lines that were read under their locks, together; count the lines and the lapses."""
-        moves = []
-        for stored in lines:
-            decision = due(stored.aggregate, rules=self.rules(tx, stored.aggregate), now=now)
-            if decision.entries:
-                records = audit.seal(decision.entries, heads=stored.heads, recorded_at=now, repeats=stored.repeats)
-                moves.append(Move(stored, decision, records))
-        tx.commit_moves(moves)
+        rules = self.rules(tx, *(stored.aggregate for stored in lines))
+        fired: list[tuple[Entry, ...]] = []
+
+        def moves() -> Iterator[Move]:
+            for stored in lines:
+                decision = due(stored.aggregate, rules=rules, now=now)
+                if decision.entries:
+                    fired.append(decision.entries)
+                    records = audit.seal(decision.entries, heads=stored.heads, recorded_at=now, repeats=stored.repeats)
+                    yield Move(stored, decision, records)
+
+        tx.commit_each(moves())
         self.reached(tx, now)
-        entries = [entry for move in moves for entry in move.decision.entries]
-        _log(entries, None)
-        return Counter(lines=len(moves), lapsed=len(entries))
+        for entries in fired:
+            _log(entries, None)
+        return Counter(lines=len(fired), lapsed=sum(map(len, fired)))
 
     def _policy_to_keep(self, tx: Tx) -> tuple[str, str] | None:
         """Return (version, text) of the policy in force until it is seen in the database: no policy ever leaves it."""

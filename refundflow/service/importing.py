@@ -2,7 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -56,25 +57,44 @@ class Import:
         self._actor = Actor(role=caller.role, name=caller.name)
 
     def take_in(self, tx: Tx, rows: Sequence[CaseRow]) -> dict[int, Answer]:
-        """Take cases in; the answer says of each line of the file what became of its case."""
-        return {row.line_number: self._take_in(tx, row) for row in rows}
+        """Take cases in; the answer says of each line of the file what became of its case.
 
-    def _take_in(self, tx: Tx, row: CaseRow) -> Answer:
-        order = row.order
-        stored = tx.aggregate(order.order_id, order.line, lock=True)
-        found = tx.buyer_by_lookup(self.engine.vault.buyer_lookup(order.buyer_id), share=stored is None)
-        owner = found or self.engine.vault.new_buyer(order.buyer_id)  # kept below, if the case is
+        The lines are locked in the order of the cases.
+        """
+        answers: dict[int, Answer] = {}
+        for some in _rounds(rows):
+            lines = tx.hold([(row.order.order_id, row.order.line) for row in some])
+            now = self.engine.time(tx, self._at)
+            tx.commit_each(self._moves(tx, zip(some, lines, strict=True), now, answers))
+            self.engine.reached(tx, now)
+        if IMPORTED in answers.values():
+            policy = self.engine.policy
+            tx.put_policy(policy.version, policies.content_of(policy))
+        return answers
+
+    def _moves(
+        self, tx: Tx, cases: Iterable[tuple[CaseRow, Stored | None]], now: datetime, answers: dict[int, Answer]
+    ) -> Iterator[Move]:
+        """Yield what is to be written of cases, each on a line of its own, and say what becomes of each."""
+        for row, stored in cases:
+            answer = self._judge(tx, row, stored, now)
+            if isinstance(answer, Move):
+                yield answer
+            answers[row.line_number] = IMPORTED if isinstance(answer, Move) else answer
+
+    def _judge(self, tx: Tx, row: CaseRow, stored: Stored | None, now: datetime) -> Move | Answer:
+        buyer_id = row.order.buyer_id
+        found = tx.buyer_by_lookup(self.engine.vault.buyer_lookup(buyer_id), share=stored is None)
+        owner = found or self.engine.vault.new_buyer(buyer_id)  # kept below, if the case is
         before = stored.aggregate if stored else None
-        now = self.engine.time(tx, self._at)
         decided = self._decide(tx, row, before, owner, now)
         if not isinstance(decided, Decision):
             return decided
         if stored is None and found is None:
-            owner = new_buyer(self.engine, tx, order.buyer_id)
+            owner = new_buyer(self.engine, tx, buyer_id)
             decided = self._decide(tx, row, before, owner, now)
             assert isinstance(decided, Decision), "only the reference of the buyer is another"
-        self._commit(tx, row, stored or Stored.opening(_opened(row, owner)), decided, owner, now)
-        return IMPORTED
+        return self._move(row, stored or Stored.opening(_opened(row, owner)), decided, owner, now)
 
     def imagine(self, tx: Tx, rows: Sequence[CaseRow], imagined: Imagined) -> dict[int, Answer]:
         """Say what would become of cases after those imagined before, and change nothing."""
@@ -132,7 +152,8 @@ class Import:
         """Name the content of a case under the key of its buyer, wherever it stands in its file."""
         return self.engine.vault.request_hash(owner.key, content_of(row))
 
-    def _commit(self, tx: Tx, row: CaseRow, stored: Stored, decision: Decision, owner: BuyerRow, now: datetime) -> None:
+    def _move(self, row: CaseRow, stored: Stored, decision: Decision, owner: BuyerRow, now: datetime) -> Move:
+        """Seal what was decided."""
         vault, first = self.engine.vault, decision.entry or 0
         own = list(enumerate(decision.entries))[first:]
         texts = {index: _texts(row, number) for number, (index, _) in enumerate(own)}
@@ -154,9 +175,20 @@ class Import:
             for index, entry in own
             for name, text in texts[index].items()
         ]  # fmt: skip
-        policy = self.engine.policy
-        tx.commit_moves([Move(stored, decision, sealed, kept)], policy=(policy.version, policies.content_of(policy)))
-        self.engine.reached(tx, now)
+        return Move(stored, decision, sealed, kept)
+
+
+def _rounds(rows: Sequence[CaseRow]) -> list[list[CaseRow]]:
+    """Split cases so that no line comes twice in a round: the next case on it finds what the one before has left."""
+    rounds: list[list[CaseRow]] = []
+    of_line = Counter[str]()
+    for row in rows:
+        subject = subject_of(row)
+        if of_line[subject] == len(rounds):
+            rounds.append([])
+        rounds[of_line[subject]].append(row)
+        of_line[subject] += 1
+    return rounds
 
 
 def subject_of(row: CaseRow) -> str:

@@ -1,6 +1,6 @@
 """Canonical JSON: one way to write a value as bytes, so that equal values have equal bytes and hashes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -34,6 +34,17 @@ def canonical_text(value: Any) -> str:
 def document_text(document: Any) -> str:
     """Write a document as `canonical` does, unchecked: it is the fold of patches, each checked in its entry."""
     return orjson.dumps(document, option=_OPTIONS).decode()
+
+
+def rows_text(rows: Sequence[Any]) -> str:
+    """Write rows as a JSON array for PostgreSQL, bytes as it reads them."""
+    return orjson.dumps(rows, default=_hexadecimal).decode()
+
+
+def _hexadecimal(value: Any) -> str:
+    if type(value) is bytes:
+        return f"\\x{value.hex()}"
+    raise TypeError(f"a {type(value).__name__} goes into no column")
 
 
 def _check(value: Any) -> None:

@@ -1,20 +1,23 @@
-"""How an order line is read under its lock, and the one function by which every move commits."""
+"""How order lines are read under their locks, and how every move commits."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import accumulate, pairwise
+from itertools import accumulate, islice, pairwise
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import JSON, Select, Table, TableValuedAlias, bindparam, func, literal_column, select, update
 from sqlalchemy.sql.base import Executable
 
 from refundflow.store.connections import Question, Row, Session
-from refundflow.store.documents import canonical_text, document_text, read_document
+from refundflow.store.documents import canonical_text, document_text, read_document, rows_text
 from refundflow.store.news import TELL
 from refundflow.store.people import ADD_CONTENT, ADD_PERSONAL, buyer_of
 from refundflow.store.registers import ADD_POLICY, REACH_TIME, REHEARSAL_TIME, roles_of
 from refundflow.store.rows import Chain, Json, Move, Scene, Sealed, Sight, Stored
 from refundflow.store.statements import (
+    DialectName,
+    in_sets,
     insert_or,
     insert_row,
     next_version,
@@ -39,6 +42,7 @@ from states.case import Aggregate, Case, Decision, Effect, Ledger, Line, line_su
 
 URGENT = ("system_act", "payout")  # a commit that brings one wakes the workers: money waits for them
 NEAR = timedelta(seconds=30)  # so does one that brings a moment so near; for later ones they look in time by themselves
+_PART = 25  # moves that a server writes while the next ones are decided
 _LINE = table_of(OrderLine)
 _REFUND = table_of(Refund)
 _LEDGER_COLUMNS = tuple(Ledger.__dataclass_fields__)
@@ -59,6 +63,31 @@ READ_LINE = select_where(OrderLine, "order_id", "line", columns=_OF_LINE)
 LOCK_LINE = READ_LINE.with_for_update()
 TAKE_LINE = READ_LINE.with_for_update(skip_locked=True)
 READ_REFUNDS = select_where(Refund, "order_id", "line", columns=_OF_REFUND)
+# The same of many lines: `places` is a JSON array of [order id, line]; each row begins with its number in there, which
+# the first has from `_FIRST` on.
+_FIRST = {"sqlite": 0, "postgresql": 1}
+_PLACES: dict[DialectName, TableValuedAlias] = {
+    "sqlite": func.json_each(bindparam("places")).table_valued("key", "value", name="asked"),
+    "postgresql": func.json_array_elements(bindparam("places", type_=JSON()))
+    .table_valued("value", with_ordinality="key")
+    .render_derived(name="asked"),
+}
+
+
+def _of_places(table: Table, columns: tuple[str, ...], asked: TableValuedAlias) -> Select[Any]:
+    """Select rows of a table at many lines, in the order of the places."""
+    order_id, line = (asked.c.value.op("->>")(literal_column(at)) for at in "01")
+    return (
+        select(asked.c.key, *(table.c[name] for name in columns))
+        .select_from(asked.join(table, (table.c.order_id == order_id) & (table.c.line == line)))
+        .order_by(asked.c.key)
+    )
+
+
+READ_LINES = {dialect: _of_places(_LINE, _OF_LINE, asked) for dialect, asked in _PLACES.items()}
+LOCK_LINES = {dialect: read.with_for_update(of=_LINE) for dialect, read in READ_LINES.items()}
+TAKE_LINES = {dialect: read.with_for_update(of=_LINE, skip_locked=True) for dialect, read in READ_LINES.items()}
+READ_REFUNDS_OF = {dialect: _of_places(_REFUND, _OF_REFUND, asked) for dialect, asked in _PLACES.items()}
 _BUYER, _STAFF, _KEY, _NEWER = table_of(Buyer), table_of(Staff), table_of(Transition), table_of(CalendarText)
 _ACTIVE = (_STAFF.c.name == bindparam("staff")) & _STAFF.c.active
 _AROUND = (  # the line, its refunds, its buyer, the member of staff
@@ -118,14 +147,15 @@ CHECK_REFUND = select_where(Refund, "order_id", "id", columns=("version",)).with
 CHECK_REFUND = CHECK_REFUND.where(_REFUND.c.version == bindparam("was"))
 # A process that stood still between the two would date its entry back, behind what others have recorded since.
 LATEST = timedelta(seconds=10)
-INSERT_LINE = insert_row(OrderLine)
-INSERT_REFUND = insert_row(Refund)
-INSERT_ENTRY = insert_row(Transition, without=("gid",))
-INSERT_EFFECT = insert_row(PendingEffect, without=("id",))
-KEEP_PAYOUT = insert_or(Payout, update=("state", "void", "channel", "dispatched_at", "asked", "next_ask_at"))
-CHANGE_LINE = update_version(OrderLine, ("order_id", "line"), _CHANGING_LINE)
-CHANGE_LEDGER = update_version(OrderLine, ("order_id", "line"), _LEDGER_COLUMNS)
-CHANGE_REFUND = update_version(Refund, ("order_id", "id"), _CHANGING_REFUND)
+INSERT_LINE = in_sets(insert_row(OrderLine))
+INSERT_REFUND = in_sets(insert_row(Refund))
+INSERT_ENTRY = in_sets(insert_row(Transition, without=("gid",)))
+INSERT_EFFECT = in_sets(insert_row(PendingEffect, without=("id",)))
+KEEP_PAYOUT = in_sets(insert_or(Payout, update=("state", "void", "channel", "dispatched_at", "asked", "next_ask_at")))
+# Where many lines are changed at once all of them were locked before, and with them the refunds on them.
+CHANGE_LINE = in_sets(update_version(OrderLine, ("order_id", "line"), _CHANGING_LINE))
+CHANGE_LEDGER = in_sets(update_version(OrderLine, ("order_id", "line"), _LEDGER_COLUMNS))
+CHANGE_REFUND = in_sets(update_version(Refund, ("order_id", "id"), _CHANGING_REFUND))
 # In this order: lines before the refunds on them.
 _WRITES = (
     CHECK_LINE, INSERT_LINE, CHANGE_LINE, CHANGE_LEDGER, CHECK_REFUND, INSERT_REFUND, CHANGE_REFUND, INSERT_ENTRY,
@@ -265,7 +295,28 @@ class Moves:
 
     def take(self, places: Sequence[tuple[str, str]]) -> list[Stored]:
         """Lock and return those of the order lines (order id, line) that no other writer holds now."""
-        return [stored for stored in self._aggregates(places, TAKE_LINE) if stored is not None]
+        return [stored for stored in self._locked(places, TAKE_LINE, TAKE_LINES) if stored is not None]
+
+    def hold(self, places: Sequence[tuple[str, str]]) -> list[Stored | None]:
+        """Lock order lines (order id, line) in the order given and return each as `aggregate` does."""
+        return self._locked(places, LOCK_LINE, LOCK_LINES)
+
+    def _locked(
+        self, places: Sequence[tuple[str, str]], lock_line: Executable, lock_lines: Mapping[DialectName, Executable]
+    ) -> list[Stored | None]:
+        """Lock lines by one statement where one may span orders."""
+        if not self.session.spans_orders:
+            return self._aggregates(places, lock_line)
+        self.session.by_key()
+        asked, dialect = {"places": rows_text(places)}, self.session.dialect
+        # the second statement sees what was committed until the locks of the first were there
+        questions = [Question(lock_lines[dialect], asked), Question(READ_REFUNDS_OF[dialect], asked)]
+        lines, refunds = self._gather(questions, clock=True)
+        found, on_line = {number: line for number, *line in lines}, defaultdict[int, list[Row]](list)
+        for number, *refund in refunds:
+            on_line[number].append(refund)
+        numbers = range(_FIRST[dialect], _FIRST[dialect] + len(places))
+        return [_stored(found[number], on_line[number]) if number in found else None for number in numbers]
 
     def _aggregates(self, places: Sequence[tuple[str, str]], read_line: Executable) -> list[Stored | None]:
         """Read lines, each with its refunds; under a lock the clock and the calendars are read behind all of them."""
@@ -274,15 +325,18 @@ class Moves:
             place = {"order_id": order_id, "line": line}
             # the second statement sees what was committed while the first waited for the lock, and so does the clock
             questions += [Question(read_line, place), Question(READ_REFUNDS, place)]
-        questions.append(Question(COUNT_CALENDARS, {}))
-        clock = read_line is not READ_LINE and self.session.dialect == "postgresql"
-        if clock:
-            questions.append(Question(READ_CLOCK, {}))
-        answers = self.session.gather(questions)
-        self.clock = moment(answers.pop()[0][0]) if clock else None
-        self.calendar_count = answers.pop()[0][0]
+        answers = self._gather(questions, clock=read_line is not READ_LINE)
         found = zip(answers[::2], answers[1::2], strict=True)
         return [_stored(line[0], refunds) if line else None for line, refunds in found]
+
+    def _gather(self, questions: list[Question], *, clock: bool) -> list[list[Row]]:
+        """Return the rows of questions; behind them the calendars are counted and, on a server, its `clock` is read."""
+        clock = clock and self.session.dialect == "postgresql"
+        beside = [Question(COUNT_CALENDARS, {}), *([Question(READ_CLOCK, {})] if clock else [])]
+        answers = self.session.gather(questions + beside)
+        self.clock = moment(answers.pop()[0][0]) if clock else None
+        self.calendar_count = answers.pop()[0][0]
+        return answers
 
     def commit_moves(
         self,
@@ -298,18 +352,31 @@ class Moves:
         Raises:
             Conflict: a line or a refund is no longer what was read, or it was read without a lock too long ago.
         """
-        rows: Rows = {statement: [] for statement in _WRITES}
-        checked = not self.session.locks
-        for move in moves:
-            _write(rows, move, checked=checked)
+        rows = self._rows(moves)
         if policy is not None:
             rows[ADD_POLICY] = [{"version": policy[0], "content": policy[1]}]
         if rehearsed_until is not None:
             rows[REACH_TIME] = [_reached(rehearsed_until)]
+        in_time = not self.session.locks and rehearsed_until is None
+        self.session.write(rows, until=moves[-1].records[-1].recorded_at + LATEST if in_time else None)
+
+    def commit_each(self, moves: Iterable[Move]) -> None:
+        """Write moves of lines that are locked, as they are decided; all or nothing.
+
+        Raises:
+            Conflict: see `commit_moves`.
+        """
+        left = iter(moves)
+        self.session.write_each(self._rows(part) for part in iter(lambda: list(islice(left, _PART)), []))
+
+    def _rows(self, moves: Sequence[Move]) -> Rows:
+        rows: Rows = {statement: [] for statement in _WRITES}
+        checked = not self.session.locks
+        for move in moves:
+            _write(rows, move, checked=checked)
         if self.session.dialect == "postgresql" and any(_wakes(move.decision, move.records) for move in moves):
             rows[TELL] = [{}]
-        in_time = checked and rehearsed_until is None
-        self.session.write(rows, until=moves[-1].records[-1].recorded_at + LATEST if in_time else None)
+        return rows
 
     def add_effects(self, order_id: str, effects: Sequence[Effect], recorded_at: datetime) -> None:
         """Add effects that belong to no new entry, as warnings do."""

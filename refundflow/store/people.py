@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, select, tuple_
 
 from refundflow.store.connections import Row, Session
 from refundflow.store.rows import LineOfBuyer, StoredText
-from refundflow.store.statements import insert_or, insert_row, select_where
+from refundflow.store.statements import in_sets, insert_or, insert_row, select_where
 from refundflow.tables import Buyer, EvidenceContent, OrderLine, Personal, Refund, table_of
 from refundflow.vault import BuyerRow
 
@@ -19,7 +19,7 @@ READ_LOOKUP = select_where(Buyer, "lookup")
 SHARE_LOOKUP = select_where(Buyer, "lookup").with_for_update(read=True, key_share=True)
 READ_BUYER = select_where(Buyer, "ref")
 ADD_BUYER = insert_row(Buyer)
-ADD_PERSONAL = insert_row(Personal)
+ADD_PERSONAL = in_sets(insert_row(Personal))
 READ_PERSONAL = select_where(Personal, "order_id", "subject")
 ADD_CONTENT = insert_or(EvidenceContent)
 READ_CONTENT = select_where(EvidenceContent, "buyer", "digest")

@@ -1,9 +1,10 @@
 """Statements built from the tables and compiled to text once; the drivers run the text."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from sqlalchemy import (
     BindParameter,
@@ -37,7 +38,8 @@ CHECK_TIME: Executable = select(literal_column("1").label("in_time")).where(
     func.clock_timestamp() < bindparam("until", type_=DateTime(timezone=True))
 )
 _SHAPES = 256  # of commits: which rows they write, and how many of each
-_MAY_EXIST = "may_exist"
+_MAY_EXIST, _IN_SETS = "may_exist", "in_sets"
+Writing = TypeVar("Writing", bound=Executable)
 
 
 class Compiled:
@@ -66,11 +68,39 @@ class Compiled:
             return self._pick(given)  # type: ignore[no-any-return]
         return tuple(given[name] for name in self._names)
 
+    def bound_rows(self, rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+        """Return what the driver is given for each of many rows."""
+        if self._own or self._pick is None:
+            return [self.bound(values) for values in rows]
+        return list(map(self._pick, rows))
+
 
 @cache
 def compiled_once(statement: Executable, dialect: DialectName) -> Compiled:
     """Compile a statement that lives as long as the process."""
     return Compiled(statement, dialect)
+
+
+@cache
+def as_set(statement: Executable) -> str | None:
+    """Compose a write that may go `in_sets` as a statement of PostgreSQL for any number of rows, given as one JSON.
+
+    The rows are written in their order; None where each row needs a statement of its own.
+    """
+    if not statement.get_execution_options().get(_IN_SETS):
+        return None
+    dialect = _DIALECTS["postgresql"]
+    made = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
+    types = {name: bind.type.compile(dialect=dialect) for name, bind in made.binds.items()}
+    names = iter(made.positiontup)
+    text = re.sub("%s", lambda _: f"given.{next(names)}", str(made))
+    given = f"json_to_recordset(%s::json) AS given({', '.join(f'{name} {kind}' for name, kind in types.items())})"
+    if isinstance(statement, Update):
+        changes, _, places = text.partition(" WHERE ")
+        return f"{changes} FROM {given} WHERE {places}"
+    into, _, rest = text.partition(" VALUES (")
+    values, _, conflict = rest.partition(")")
+    return f"{into} SELECT {values} FROM {given}{conflict}"
 
 
 @lru_cache(_SHAPES)
@@ -105,6 +135,14 @@ def insert_row(model: type[SQLModel], *, without: tuple[str, ...] = ()) -> Execu
     table = table_of(model)
     values: Bound = {column.name: bindparam(column.name) for column in table.c if column.name not in without}
     return insert(table).values(values).inline()
+
+
+def in_sets(statement: Writing) -> Writing:
+    """Let many rows be written by one statement: an insert, or a change of rows that no other writer can lock now.
+
+    For such a statement chooses the order of its locks.
+    """
+    return statement.execution_options(**{_IN_SETS: True})
 
 
 def insert_or(model: type[SQLModel], *, update: tuple[str, ...] = ()) -> Executable:

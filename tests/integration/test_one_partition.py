@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from refundflow import migrations
+from refundflow.store.moves import CHANGE_REFUND, READ_REFUNDS_OF, TAKE_LINES
 from refundflow.store.queries import READ_BUYER, READ_DUE, READ_PAYMENT, READ_WARNINGS
-from refundflow.store.statements import compiled_once
+from refundflow.store.statements import as_set, compiled_once
 from refundflow.tables import Base
 from tests.support.databases import PARTITIONS, Databases
 from tests.support.explained import Transaction, explained_pools
@@ -29,8 +30,13 @@ REFERENCE = {
 ACROSS = {
     READ_BUYER: "submit: how often this buyer claimed before and whether he was found to abuse, whatever he bought",
     READ_PAYMENT: "dispatch_payout: what was sent on a payment, which may have paid several orders",
-    READ_DUE: "a sweep: the first that are due, which are then locked and moved line by line",
+    READ_DUE: "a sweep: the first that are due, which are then locked and moved",
     READ_WARNINGS: "a sweep: the first to be warned of, likewise",
+}
+# What a sweep does of many lines at once where one server has all rows; elsewhere it goes from line to line.
+AT_ONCE = {
+    *(compiled_once(statements["postgresql"], "postgresql").text for statements in (TAKE_LINES, READ_REFUNDS_OF)),
+    str(as_set(CHANGE_REFUND)),
 }
 
 
@@ -58,6 +64,15 @@ def url(partitioned_databases: Databases) -> str:
     return partitioned_databases.copy_of("rehearsal", prepare_rehearsal)
 
 
+@pytest.fixture(params=[False, True], ids=["one server", "several servers"])
+def is_distributed(request: pytest.FixtureRequest, url: str) -> bool:
+    """Let the database look like one that Citus has distributed, or not."""
+    if request.param:
+        with migrations.connect(url, write=True) as connection:
+            connection.execute(text("CREATE TABLE pg_dist_partition ()"))
+    return bool(request.param)
+
+
 @pytest.fixture
 def parents(url: str) -> dict[str, str]:
     """Return the table of each partition."""
@@ -69,7 +84,7 @@ def parents(url: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def moves(url: str) -> list[Transaction]:
+def moves(url: str, is_distributed: bool) -> list[Transaction]:
     """Return the transactions of a whole marketplace that were free to write, each statement explained."""
     with explained_pools() as done, closing(Market(url)) as market:
         live_through(market)
@@ -84,9 +99,12 @@ def test_every_table_of_an_order_is_partitioned(parents: dict[str, str]) -> None
     assert of_tables == dict.fromkeys(PARTITIONED, PARTITIONS)
 
 
-def test_every_statement_of_a_move_touches_one_partition(moves: list[Transaction], parents: dict[str, str]) -> None:
+def test_every_statement_of_a_move_touches_one_partition(
+    moves: list[Transaction], parents: dict[str, str], is_distributed: bool
+) -> None:
     """Neither a plan for the values nor one for any values reads a second partition, but for what is named."""
     across = {compiled_once(statement, "postgresql").text for statement in ACROSS}
+    across |= set() if is_distributed else AT_ONCE
     spread = set()
     for statement in (statement for move in moves for statement in move.statements):
         for scanned in statement.scanned():

@@ -33,6 +33,10 @@ class Explained:
         """Name the tables and partitions from which each plan did read."""
         return [set(_scanned(plan)) for plan in self.plans]
 
+    def kinds(self) -> set[str]:
+        """Name the kinds of the nodes in the plans."""
+        return {node["Node Type"] for plan in self.plans for node in _nodes(plan)}
+
     def tables(self) -> set[str]:
         """Name all relations in the plans, read or written."""
         return {name for plan in self.plans for name in _named(plan)}
