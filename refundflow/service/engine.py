@@ -110,9 +110,10 @@ class Engine:
     def refresh(self, tx: Tx) -> None:
         """Read the calendars again: somebody has imported one."""
         kept = [(imported_at, calendars.parse(content)) for imported_at, content in tx.calendars()]
-        self.calendars, self.calendar_count = Calendars(kept), len(kept)
+        self.calendars = Calendars(kept)
         # with every policy that was or will be asked for
         self.known_rules = Rules(policy=self.policy, policies=self._policies, calendars=self.calendars)
+        self.calendar_count = len(kept)  # last: another thread takes the rules for as new as the count
 
     # one transaction
 

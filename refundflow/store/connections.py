@@ -325,6 +325,10 @@ class Database(Protocol):
         """Tell whether a connection that is in no transaction is of no more use."""
         ...
 
+    def interrupted(self, connection: Connection) -> None:
+        """Give back what is held for a connection that an interrupt, which may come at any place, has left somehow."""
+        ...
+
     def close(self) -> None:
         """Give back what is held beside the connections."""
         ...
@@ -344,6 +348,7 @@ class SqliteDatabase:
         self._path, self._wait_seconds = str(url.database), wait_seconds
         self._turn = threading.Lock()
         self._lock_file: int | None = None
+        self._writer: sqlite3.Connection | None = None  # whose turn it is
 
     def connect(self) -> sqlite3.Connection:
         """Open the file; it must exist."""
@@ -364,7 +369,7 @@ class SqliteDatabase:
         if wipe:
             connection.execute("PRAGMA secure_delete = ON").fetchall()
         try:
-            with _Writing(self, connection) if write else _reading(connection):
+            with _Writing(self, connection) if write else _Reading(connection):
                 yield Session(connection, self.dialect)
         finally:
             if wipe:
@@ -378,7 +383,7 @@ class SqliteDatabase:
         """Read before the others must wait, and write if nothing has changed since."""
         return FileSession(connection, self)
 
-    def lock(self) -> None:
+    def lock(self, writer: sqlite3.Connection) -> None:
         """Take the writers' lock: SQLite alone lets some of several processes wait for seconds."""
         if not self._turn.acquire(timeout=self._wait_seconds):
             raise Conflict("busy", _BUSY)
@@ -386,6 +391,7 @@ class SqliteDatabase:
             if self._lock_file is None:
                 self._lock_file = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             _acquire(self._lock_file, self._wait_seconds)
+            self._writer = writer
         except BaseException:
             self.unlock()  # an interrupt may come when the lock is there already
             raise
@@ -394,11 +400,12 @@ class SqliteDatabase:
         """Give the writers' lock back."""
         if self._lock_file is not None:
             fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+        self._writer = None
         self._turn.release()
 
     def settle(self, connection: sqlite3.Connection) -> bool:
         """Copy the write-ahead log into the file and cut it to nothing, which needs a moment without readers."""
-        self.lock()
+        self.lock(connection)
         try:
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:
@@ -423,6 +430,12 @@ class SqliteDatabase:
         """Answer that a file does not break."""
         return False
 
+    def interrupted(self, connection: sqlite3.Connection) -> None:
+        """Give the writers' lock back, if it is held for this connection."""
+        if self._writer is connection:
+            connection.rollback()
+            self.unlock()
+
     def close(self) -> None:
         """Close the file of the lock."""
         with self._turn:
@@ -432,7 +445,7 @@ class SqliteDatabase:
 
     def forked(self) -> None:
         """Close the file of the lock: a lock on it lasts as long as any process has it open, the parent or not."""
-        self._turn = threading.Lock()
+        self._turn, self._writer = threading.Lock(), None
         self.close()
 
 
@@ -446,7 +459,7 @@ class _Writing:
         self._database, self._connection = database, connection
 
     def __enter__(self) -> None:
-        self._database.lock()
+        self._database.lock(self._connection)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except BaseException:
@@ -468,18 +481,28 @@ class _Writing:
             self._database.unlock()
 
 
-@contextmanager
-def _reading(connection: sqlite3.Connection) -> Iterator[None]:
-    """Run a transaction on a file that sees one moment and cannot write."""
-    connection.execute("PRAGMA query_only = ON")
-    try:
-        connection.execute("BEGIN")
+class _Reading:
+    """A transaction on a file that sees one moment and cannot write."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("PRAGMA query_only = ON")
         try:
-            yield
+            self._connection.execute("BEGIN")
+        except BaseException:
+            self._end()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        try:
+            self._connection.rollback()
         finally:
-            connection.rollback()
-    finally:
-        connection.execute("PRAGMA query_only = OFF")
+            self._connection.execute("PRAGMA query_only = OFF")
 
 
 class PostgresDatabase:
@@ -587,6 +610,9 @@ class PostgresDatabase:
         asked = select.poll()  # select() knows no number of a file beyond 1023
         asked.register(connection.fileno(), select.POLLIN)
         return bool(asked.poll(0))
+
+    def interrupted(self, connection: Connection) -> None:
+        """Do nothing: what the server holds for a connection ends with it."""
 
     def close(self) -> None:
         """Do nothing: there are only the connections."""

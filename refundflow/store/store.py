@@ -4,7 +4,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from functools import partial
 from typing import Any, Self
@@ -193,6 +193,8 @@ class _Lent:
     A class, and no generator: half the calls.
     """
 
+    _transaction: Any = None  # until it was made
+
     def __init__(
         self, pool: Pool, database: Database, begin: Callable[[Connection], AbstractContextManager[Session]]
     ) -> None:
@@ -204,28 +206,40 @@ class _Lent:
             self._transaction = self._begin(self._connection)
             return Tx(self._transaction.__enter__())
         except BaseException as problem:
-            self._end(problem)
+            self._failed(problem)
             raise
 
     def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: Any) -> None:
         try:
             self._transaction.__exit__(kind, problem, trace)
         except BaseException as raised:
-            self._end(raised)
+            self._failed(raised)
             raise
-        self._end(problem)
+        if problem is None:
+            self._pool.give(self._connection)
+        else:
+            self._failed(problem)
 
-    def _end(self, problem: BaseException | None) -> None:
-        """Give the connection back, and raise what the problem means if that is a conflict."""
-        sound = problem is None
+    def _failed(self, problem: BaseException) -> None:
+        """Give the connection back if it is of use, and raise what the problem means if that is a conflict."""
+        sound = False
         try:
-            if problem is not None:
+            if isinstance(problem, Exception):
                 sound = not self._database.broken(self._connection)
                 conflict = self._database.conflict(problem)
                 if conflict is not None:
                     raise conflict from problem
+            else:
+                self._interrupted(problem)
         finally:
             self._pool.give(self._connection, sound=sound)
+
+    def _interrupted(self, problem: BaseException) -> None:
+        """End what may be left: an interrupt can come anywhere, also while a transaction ends."""
+        if self._transaction is not None:
+            with suppress(BaseException):
+                self._transaction.__exit__(type(problem), problem, problem.__traceback__)
+        self._database.interrupted(self._connection)
 
 
 _stores: WeakSet[Store] = WeakSet()

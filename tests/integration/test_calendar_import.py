@@ -7,6 +7,7 @@ import pytest
 
 from refundflow import calendars
 from refundflow.errors import BadInput, RoleNotAllowed
+from refundflow.service.engine import Engine
 from tests.support.market import CHEN, LI, Market
 
 # A year like one that will be published: New Year off, a Saturday worked.
@@ -39,6 +40,23 @@ def test_working_days_beyond_the_coverage_are_provisional(late: Market) -> None:
     assert deadline is not None and deadline.provisional
     assert deadline.due_at == datetime(2027, 1, 1, 16, tzinfo=UTC)  # Friday 24:00 in Shanghai
     assert (status.last, status.days_left, status.ends_soon, status.provisional) == (date(2026, 12, 31), 1, True, 1)
+
+
+def test_who_sees_that_a_calendar_came_sees_the_calendar(late: Market) -> None:
+    """The count of calendars is told last: another thread that finds it right takes the rules beside it."""
+    engine = late.refunds.engine
+    before, seen = engine.known_rules, []
+
+    class Watched(Engine):
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, value)
+            if name == "calendar_count":
+                seen.append(self.known_rules is before)
+
+    engine.__class__ = Watched
+    bring(late)
+    late.submit()
+    assert seen and not any(seen)
 
 
 def test_an_import_counts_provisional_deadlines_again(late: Market) -> None:

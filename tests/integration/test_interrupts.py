@@ -1,0 +1,77 @@
+"""An interrupt (Ctrl-C) at any place of a transaction on a file: the next one finds the lock and the file free."""
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from refundflow.store import Store
+from tests.support.market import LI, Market, prepare_live
+
+SOON = 0.05  # seconds after which a lock that was left is given up
+
+
+class Interrupt:
+    """Raises KeyboardInterrupt at one of the places where Python looks for signals: calls, and returns from C."""
+
+    def __init__(self, place: int) -> None:
+        self._left, self.where = place, ""
+
+    def __call__(self, frame: FrameType, event: str, called: Any) -> None:
+        """Count a place; the return of `acquire` is none, for there nobody can tell whose the lock is."""
+        if event == "call" or (event == "c_return" and called.__name__ != "acquire"):
+            self._left -= 1
+            if self._left == 0:
+                self.where = f"{event} in {frame.f_code.co_qualname}, line {frame.f_lineno}"
+                raise KeyboardInterrupt
+
+
+@pytest.fixture
+def market(sqlite_url: str) -> Market:
+    """Open a live file whose locks are not waited for; it is not closed, for that waits for the lock without end."""
+    prepare_live(sqlite_url)
+    market = Market(sqlite_url)
+    market.refunds.engine.store.close()
+    market.refunds.engine.store = Store.open(sqlite_url, wait_seconds=SOON)
+    return market
+
+
+def places(work: Callable[[], object]) -> Iterator[str]:
+    """Do a work again and again, each time interrupted one place later; tell where."""
+    for place in itertools.count(1):
+        interrupt = Interrupt(place)
+        try:
+            sys.setprofile(interrupt)
+            work()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.setprofile(None)
+        if not interrupt.where:
+            return
+        yield interrupt.where
+
+
+@pytest.mark.parametrize("kind", ["move", "write", "wipe", "read"])
+def test_after_an_interrupt_at_any_place_the_next_move_is_done(market: Market, kind: str) -> None:
+    """Neither the writers' lock nor an open transaction nor a connection that only reads is left behind."""
+    store, refund = market.refunds.engine.store, market.submit().id
+
+    def work() -> None:
+        if kind == "move":
+            market.act(refund, "note", LI, message="interrupted")
+            return
+        with store.read() if kind == "read" else store.write(wipe=kind == "wipe") as tx:
+            tx.meta("mode")
+
+    seen = 0
+    for where in places(work):
+        seen += 1
+        with store.write() as tx:  # nothing of it changes, but all of it is asked for
+            tx.add_meta("mode", where)
+        assert market.act(refund, "note", LI, message="next").id == refund, where
+    assert seen > 30
+    market.require_sound()
