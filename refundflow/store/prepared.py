@@ -69,10 +69,11 @@ class Prepared:
 
     def _answer(self) -> Any:
         """Wait for what the server answers; an interrupt meanwhile cancels the statement."""
-        [result] = self._connection.wait(generators.execute(self._pgconn))
-        if result.status not in _DONE:
-            raise errors.error_from_result(result)
-        return result
+        results = self._connection.wait(generators.execute(self._pgconn))
+        for result in results:  # behind its answer a server may say that it goes away
+            if result.status not in _DONE:
+                raise errors.error_from_result(result)
+        return results[0]
 
 
 @lru_cache
