@@ -205,11 +205,11 @@ class LookingSession(Session):
     def __init__(
         self, connection: Connection, dialect: DialectName, runs: Any, lost: tuple[type[Exception], ...] = ()
     ) -> None:
-        """Take what executes statements (the connection or a cursor), and how the driver tells of a server gone."""
+        """Take what runs statements (a file's connection or `Prepared`), and how the driver tells of a lost server."""
         self._connection, self.dialect, self._runs, self._lost = connection, dialect, runs, lost
 
     def _execute(self, statement: Executable, values: Mapping[str, Any]) -> Any:
-        """Run a statement; a driver's cursor serves all of them, for each is read to its end before the next."""
+        """Run a statement; each is read to its end before the next."""
         made = compiled_once(statement, self.dialect)
         return self._runs.execute(made.text, made.bound(values))
 
