@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from functools import partial
 from types import SimpleNamespace
 
-from bench.arms.orm import Flow
+from bench.arms.orm_small import Flow
 from bench.report import Section
 from bench.rounds import Times, turns
 from bench.scene import STATES, Scene
@@ -13,13 +13,14 @@ from refundflow.service import Refunds
 from states.case import Act, Actor
 from states.decide import MOVES, allowed, decide
 from states.draft import Draft, Turn
-from states.judge import role_blockers, rule_blockers
+from states.judge import caught_up, role_blockers, rule_blockers
 from states.lapses import situation_of
 from states.refund_v1 import TABLE
 
 EVENT = "request_evidence"
 REPEATED = 100  # calls of one measurement
 BLOCKERS = "what blocks it: role, state, every guard"
+JUDGED = "judging: whether a deadline is due on the line, and what blocks it"
 DECIDE = "`states.decide`: lapses, guards, deadline, entry, effects"
 ENGINE = "python-statemachine: an instance, one event"
 
@@ -40,12 +41,18 @@ def measure(scene: Scene, *, rounds: int = 20) -> Mapping[str, Times]:
     turn = Turn(draft=draft, act=act, case=case, policy=draft.policy_of(case))
     situation = situation_of(case)
 
+    def judged() -> object:
+        found = caught_up(aggregate, rules, now)
+        asked = Turn(draft=found, act=act, case=found.refunds[place.refund], policy=turn.policy)
+        return role_blockers(MOVES[EVENT], actor) or rule_blockers(asked, MOVES[EVENT])
+
     def engine() -> None:
         Flow(model=SimpleNamespace(state="reviewing", rounds=0)).send(EVENT)
 
     ways = {
         "the table: state, event, situation → state": lambda: TABLE.target(case["state"], EVENT, situation),
         BLOCKERS: lambda: role_blockers(MOVES[EVENT], actor) or rule_blockers(turn, MOVES[EVENT]),
+        JUDGED: judged,
         "what is allowed now: all events": lambda: allowed(draft, case, actor),
         DECIDE: lambda: decide(aggregate, act, rules=rules, now=now),
         ENGINE: engine,
