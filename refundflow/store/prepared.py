@@ -47,9 +47,11 @@ class Prepared:
         return self
 
     def fetchall(self) -> list[tuple[Any, ...]]:
-        """Return the rows of the statement that was run last."""
+        """Return the rows of the statement that was run last, once: a row may hold the key of a buyer."""
         result = self._adapter.pgresult
-        return self._adapter.load_rows(0, result.ntuples, tuple) if result is not None else []
+        rows = self._adapter.load_rows(0, result.ntuples, tuple) if result is not None else []
+        self._adapter.set_pgresult(None)
+        return rows
 
     def fetchone(self) -> tuple[Any, ...] | None:
         """Return the first row of the statement that was run last."""

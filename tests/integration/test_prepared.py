@@ -77,6 +77,7 @@ def test_an_error_is_the_servers_and_leaves_no_transaction(connection: psycopg.C
         runs.execute("SELECT * FROM nowhere WHERE %s", [True])
     assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
     assert runs.execute("SELECT 1").fetchall() == [(1,)]
+    assert runs.fetchall() == [], "what was read is not held"
 
 
 def test_a_statement_that_the_server_lost_is_prepared_again(
