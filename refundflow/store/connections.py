@@ -24,7 +24,7 @@ Row = Sequence[Any]
 Writes = Mapping[Executable, Sequence[Mapping[str, Any]]]  # what each statement writes
 Connection = Any  # sqlite3.Connection or psycopg.Connection: both have execute(text, values) → cursor
 # Short beside a move, so that whoever waits is as likely to be next as the one who just wrote.
-_LOOK_AGAIN_SECONDS = 0.0005
+_LOOK_AGAIN_SECONDS = 0.0002
 # Of one connection, at most. A batch of lapses touches some hundred pages; the default of 2 MiB gives them up at once.
 _CACHE_KIB = 32 * 1024
 # 16 MiB of write-ahead log before its pages are copied into the file: what changes again and again is copied once.
