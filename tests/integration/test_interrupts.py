@@ -1,5 +1,6 @@
 """An interrupt (Ctrl-C) at any place of a transaction on a file: the next one finds the lock and the file free."""
 
+import gc
 import itertools
 import sys
 from collections.abc import Callable, Iterator
@@ -27,6 +28,15 @@ class Interrupt:
             if self._left == 0:
                 self.where = f"{event} in {frame.f_code.co_qualname}, line {frame.f_lineno}"
                 raise KeyboardInterrupt
+
+
+@pytest.fixture(autouse=True)
+def no_collector() -> Iterator[None]:
+    """Keep Python from clearing up meanwhile: what it calls then is no part of the work, and swallows an interrupt."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture
