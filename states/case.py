@@ -141,6 +141,9 @@ class Ledger:
         return self.reserved, self.in_flight, self.settled, self.charged_back, self.excess
 
 
+LEDGER_COLUMNS = tuple(Ledger.__dataclass_fields__)
+
+
 class Actor(NamedTuple):
     """Who acts: a role, a name, and for a service the buyer for whom it acts."""
 

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from states import times
 from states.calendar import Calendar, Calendars
 from states.case import (
+    LEDGER_COLUMNS,
     Act,
     Actor,
     Aggregate,
@@ -24,7 +25,6 @@ from states.ledger import settled_and_excess
 from states.policy import Policy
 
 SYSTEM = Actor(role="system", name="system")
-LEDGER_COLUMNS = ("reserved", "in_flight", "settled", "charged_back", "excess")
 # Set from the entry itself at replay, so they never stand in a patch.
 _OF_THE_ENTRY = ("seq", "effective_at")
 D = TypeVar("D", Case, Line)

@@ -101,7 +101,7 @@ def act_of(
     request: Request, actor: Actor, owner: BuyerRow | None, payment_no: str, vault: Vault
 ) -> tuple[Act, str | None]:
     """Turn a request into the act that the rules judge, and name it for idempotency if it has a key."""
-    what, key = request.what, owner.key if owner is not None else None
+    what, key = request.what, key_of(owner)
     texts = _masked(request.texts, keep=(request.order_id, what, payment_no)) if request.texts else {}
     params = dict(request.params)
     if (request.files or texts) and key is None:

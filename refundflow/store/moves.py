@@ -38,16 +38,15 @@ from refundflow.tables import (
     table_of,
 )
 from states import times
-from states.case import Aggregate, Case, Decision, Effect, Ledger, Line, line_subject, refund_place
+from states.case import LEDGER_COLUMNS, Aggregate, Case, Decision, Effect, Ledger, Line, line_subject, refund_place
 
 URGENT = ("system_act", "payout")  # a commit that brings one wakes the workers: money waits for them
 NEAR = timedelta(seconds=30)  # so does one that brings a moment so near; for later ones they look in time by themselves
 _PART = 25  # moves that a server writes while the next ones are decided
 _LINE = table_of(OrderLine)
 _REFUND = table_of(Refund)
-_LEDGER_COLUMNS = tuple(Ledger.__dataclass_fields__)
 # What never changes is never written again: a column that is set has its index written anew, the same value or not.
-_CHANGING_LINE = ("captured", *_LEDGER_COLUMNS, "document", "seq", "head", "refusal", "repeats")
+_CHANGING_LINE = ("captured", *LEDGER_COLUMNS, "document", "seq", "head", "refusal", "repeats")
 _CHANGING_REFUND = (
     "state", "next_due_at", "next_warn_at", "clear_due_at", "assignee", "approved", "in_flight", "settled", "abused",
     "document", "seq", "head", "refusal", "repeats",
@@ -57,7 +56,7 @@ COUNT_CALENDARS = select(func.count()).select_from(table_of(CalendarText))
 READ_CLOCK = select(func.clock_timestamp())
 # The other columns say again what the document says.
 _CHAIN_COLUMNS = ("version", "head", "refusal", "repeats")
-_OF_LINE = ("document", *_CHAIN_COLUMNS, *_LEDGER_COLUMNS)
+_OF_LINE = ("document", *_CHAIN_COLUMNS, *LEDGER_COLUMNS)
 _OF_REFUND = ("document", *_CHAIN_COLUMNS, "warned_at")
 READ_LINE = select_where(OrderLine, "order_id", "line", columns=_OF_LINE)
 LOCK_LINE = READ_LINE.with_for_update()
@@ -120,7 +119,7 @@ _SCENE = (
 _SIGHT = (
     select(
         _LINE.c.document,
-        *(_LINE.c[name] for name in _LEDGER_COLUMNS),
+        *(_LINE.c[name] for name in LEDGER_COLUMNS),
         _REFUND.c.document,
         *_BUYER.c,
         _STAFF.c.roles,
@@ -139,7 +138,7 @@ def _parts(*counts: int) -> list[slice]:
 
 
 _LINE_PART, _REFUND_PART, _BUYER_PART, _BESIDE = _parts(len(_OF_LINE), len(_OF_REFUND), len(_BUYER.c), 3)
-_SEEN_LEDGER, _SEEN_REFUND, _SEEN_BUYER, _SEEN_BESIDE = _parts(1 + len(_LEDGER_COLUMNS), 1, len(_BUYER.c), 2)
+_SEEN_LEDGER, _SEEN_REFUND, _SEEN_BUYER, _SEEN_BESIDE = _parts(1 + len(LEDGER_COLUMNS), 1, len(_BUYER.c), 2)
 # Who writes nothing but entries and texts under a place sees to it that nothing else of the line changes either.
 CHECK_LINE = select_where(OrderLine, "order_id", "line", columns=("version",)).with_for_update(key_share=True)
 CHECK_LINE = CHECK_LINE.where(_LINE.c.version == bindparam("was"))
@@ -154,7 +153,7 @@ INSERT_EFFECT = in_sets(insert_row(PendingEffect, without=("id",)))
 KEEP_PAYOUT = in_sets(insert_or(Payout, update=("state", "void", "channel", "dispatched_at", "asked", "next_ask_at")))
 # Where many lines are changed at once all of them were locked before, and with them the refunds on them.
 CHANGE_LINE = in_sets(update_version(OrderLine, ("order_id", "line"), _CHANGING_LINE))
-CHANGE_LEDGER = in_sets(update_version(OrderLine, ("order_id", "line"), _LEDGER_COLUMNS))
+CHANGE_LEDGER = in_sets(update_version(OrderLine, ("order_id", "line"), LEDGER_COLUMNS))
 CHANGE_REFUND = in_sets(update_version(Refund, ("order_id", "id"), _CHANGING_REFUND))
 # In this order: lines before the refunds on them.
 _WRITES = (
@@ -191,7 +190,7 @@ def line_columns(line: Line, ledger: Ledger) -> dict[str, Any]:
 
 
 def _amounts(ledger: Ledger) -> dict[str, int]:
-    return {column: getattr(ledger, column) for column in _LEDGER_COLUMNS}
+    return dict(zip(LEDGER_COLUMNS, ledger.amounts(), strict=True))
 
 
 def refund_columns(case: Case, warned_at: str | None = None) -> dict[str, Any]:
