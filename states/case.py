@@ -122,8 +122,7 @@ class Line(TypedDict):
     firsts: dict[str, dict[str, Json]]
 
 
-@dataclass(slots=True)
-class Ledger:
+class Ledger(NamedTuple):
     """The money of one order line in minor units; moved by entries of the line and of its refunds."""
 
     reserved: int = 0
@@ -132,16 +131,8 @@ class Ledger:
     charged_back: int = 0
     excess: int = 0
 
-    def copy(self) -> "Ledger":
-        """Return a copy that can change by itself."""
-        return Ledger(*self.amounts())
 
-    def amounts(self) -> tuple[int, int, int, int, int]:
-        """Return the amounts in the order of the fields."""
-        return self.reserved, self.in_flight, self.settled, self.charged_back, self.excess
-
-
-LEDGER_COLUMNS = tuple(Ledger.__dataclass_fields__)
+LEDGER_COLUMNS = Ledger._fields
 
 
 class Actor(NamedTuple):

@@ -69,6 +69,12 @@ class Table:
         self.events = tuple(event.id for event in _events(chart) if event.id)
         self.rows = tuple(_rows(self.leaves))
         self._targets = _evaluate(self.leaves)
+        # where every situation leads to the same leaf nobody need ask for it
+        self.certain: Mapping[tuple[str, str], str] = {
+            (path, event): target
+            for (path, event, situation), target in self._targets.items()
+            if situation == Situation() and {self.target(path, event, other) for other in SITUATIONS} == {target}
+        }
         self._sources = {
             event: tuple(dict.fromkeys(row.source for row in self.rows if row.event == event)) for event in self.events
         }

@@ -21,7 +21,7 @@ from states.judge import (
     terms,
     unborn,
 )
-from states.lapses import situation_of
+from states.lapses import target_of
 from states.line import FACTS
 from states.moves import Move
 from states.outcome import outcome, refused_params
@@ -199,7 +199,7 @@ def _fall_of_moot_proof(draft: Draft, refund: str) -> None:
 def _move(turn: Turn, move: Move) -> Decision:
     draft, act, case = turn.draft, turn.act, turn.case
     index = len(draft.entries)
-    target = TABLE.target(case["state"], act.event, situation_of(case)) or case["state"]
+    target = target_of(case, act.event) or case["state"]
     with draft.entry(
         case, act.event, act.actor, draft.now, kind=move.kind, params=_params(turn), texts=tuple(act.texts),
         occurred_at=act.occurred_at,

@@ -44,7 +44,7 @@ class Draft:
 
     def __init__(self, aggregate: Aggregate, rules: Rules, now: datetime) -> None:
         self.line = aggregate.line
-        self.ledger = aggregate.ledger.copy()
+        self.ledger = aggregate.ledger
         self.refunds = dict(aggregate.refunds)
         self.rules = rules
         # Two hosts may disagree by a moment: nothing happens before what has already happened on the line.
@@ -53,11 +53,12 @@ class Draft:
             if document["effective_at"] > latest:
                 latest = document["effective_at"]
         self.now = now if latest is at and now.tzinfo is UTC else times.moment(latest)
+        self.at = latest  # the same as text
         self.entries: list[Entry] = []
         self.effects: list[Effect] = []
-        self._open_seq = 0
-        self._open_subject = ""
-        self._open_at = ""
+        self.open_seq = 0  # of the entry that is being made
+        self.open_subject = ""
+        self.open_at = ""
 
     def policy_of(self, case: Case) -> Policy:
         """Return the policy that was pinned to the refund at submit."""
@@ -84,9 +85,8 @@ class Draft:
         calendar: str | None = None,
     ) -> "Change[Case]":
         """Change one refund under one entry: gives the copy to change, then records patch and ledger."""
-        new = self._begun(case["id"], case, at)
         told = (kind, event, actor, params, texts, cause, blockers, occurred_at)
-        return Change(self, case["id"], None if opens else case, new, told, calendar or self.calendar(at).version)
+        return Change(self, case["id"], case, at, told, opens, calendar or self.rules.calendars.at(at).version)
 
     def line_entry(
         self,
@@ -102,19 +102,11 @@ class Draft:
         opens: bool = False,
     ) -> "Change[Line]":
         """Change the facts of the order line under one entry of the line's chain."""
-        old = self.line
-        subject = line_subject(old["order_id"], old["line"])
-        self.line = self._begun(subject, old, at)
+        subject = line_subject(self.line["order_id"], self.line["line"])
         told = (kind, event, actor, params, texts, None, blockers, occurred_at)
-        return Change(self, subject, None if opens else old, self.line, told, self.calendar(at).version)
-
-    def _begun(self, subject: str, old: Any, at: datetime) -> Any:
-        """Return the copy of a document that an entry changes: two levels deep, what is deeper is replaced."""
-        new: Any = {key: value.copy() if type(value) is dict else value for key, value in old.items()}
-        new["seq"] += 1
-        new["effective_at"] = max(times.text(at), new["effective_at"])
-        self._open_subject, self._open_seq, self._open_at = subject, new["seq"], new["effective_at"]
-        return new
+        change = Change(self, subject, self.line, at, told, opens, self.calendar(at).version)
+        self.line = change.new
+        return change
 
     def tell(self, kind: str, code: str, **params: Json) -> None:
         """Add an effect to the entry that is being made."""
@@ -122,10 +114,10 @@ class Draft:
             Effect(
                 kind=kind,
                 code=code,
-                subject=self._open_subject,
-                seq=self._open_seq,
+                subject=self.open_subject,
+                seq=self.open_seq,
                 params=params,
-                effective_at=self._open_at,
+                effective_at=self.open_at,
             )
         )
 
@@ -148,42 +140,56 @@ class Draft:
         paid = line.get("beside", 0)
         for case in self.refunds.values():
             paid += case["settled"]
-        ledger.settled, ledger.excess = settled_and_excess(
+        settled, excess = settled_and_excess(
             captured=line["captured"],
             committed=ledger.reserved + ledger.in_flight,
             paid=max(0, paid),
             stray=line["stray"],
             written_off=line["written_off"],
         )
+        self.ledger = ledger._replace(settled=settled, excess=excess)
 
 
 class Change(Generic[D]):
-    """One entry that is being made: within, its document may be changed; at the end patch and ledger are recorded.
+    """One entry that is being made: `new` may be changed within; at the end patch and ledger are recorded.
 
     An exception within records nothing.
     """
 
-    def __init__(self, draft: Draft, subject: str, old: D | None, new: D, told: tuple[Any, ...], calendar: str) -> None:
+    def __init__(
+        self, draft: Draft, subject: str, old: D, at: datetime, told: tuple[Any, ...], opens: bool, calendar: str
+    ) -> None:
+        # two levels deep, what is deeper is replaced
+        new: Any = old.copy()
+        for key, value in old.items():
+            if type(value) is dict:
+                new[key] = value.copy()
+        written = draft.at if at is draft.now else times.text(at)
+        if written > old["effective_at"]:
+            new["effective_at"] = written
+        new["seq"] += 1
+        draft.open_subject, draft.open_seq, draft.open_at = subject, new["seq"], new["effective_at"]
+        self.new: D = new
+        self._old: Mapping[str, Any] = {} if opens else old
         self._draft, self._subject, self._told, self._calendar = draft, subject, told, calendar
-        self._old: Mapping[str, Any] = old or {}
-        self._new: D = new
-        self._ledger = draft.ledger.amounts()
+        self._ledger = draft.ledger
 
     def __enter__(self) -> D:
-        return self._new
+        return self.new
 
     def __exit__(self, failed: type[BaseException] | None, problem: object, trace: object) -> None:
-        if failed is None:
-            self._record(self._draft, self._old, self._new)
-
-    def _record(self, draft: Draft, old: Mapping[str, Any], new: Any) -> None:
-        if new is not draft.line:
+        if failed is not None:
+            return
+        draft, old, ledger = self._draft, self._old, self._ledger
+        new: Any = self.new
+        of_line = new is draft.line
+        if not of_line:
             draft.refunds[self._subject] = new
-        draft.balance()
+        if of_line or draft.ledger is not ledger or new["settled"] != old.get("settled", 0):
+            draft.balance()
         patch = difference(old, new)
         for key in _OF_THE_ENTRY:
             patch.pop(key, None)
-        amounts = draft.ledger.amounts()
         kind, event, actor, params, texts, cause, blockers, occurred_at = self._told
         draft.entries.append(
             Entry(
@@ -195,10 +201,10 @@ class Change(Generic[D]):
                 after=new.get("state"),
                 effective_at=new["effective_at"],
                 actor=actor,
-                params=dict(params or {}),
+                params=params or {},
                 texts=texts,
                 patch=patch,
-                ledger=_moved(self._ledger, amounts) if amounts != self._ledger else {},
+                ledger=_moved(ledger, draft.ledger) if draft.ledger != ledger else {},
                 policy=new.get("policy") or draft.rules.policy.version,
                 calendar=self._calendar,
                 cause=cause,

@@ -143,16 +143,17 @@ def role_blockers(move: Move | Fact, actor: Actor) -> list[Blocker]:
 
 def rule_blockers(turn: Turn, move: Move) -> list[Blocker]:
     """Return every blocker that can be judged; the wrong state first."""
-    blockers = []
-    if not in_place(turn):
-        possible = [event for event in TABLE.events_of[turn.case["state"]] if event in MOVES]
-        blockers.append(Blocker(code="WRONG_STATE", params={"state": turn.case["state"], "possible": possible}))
-        if move.states is not None or turn.act.probe:
+    blockers: list[Blocker] = []
+    act, state = turn.act, turn.case["state"]
+    if not _in_place(act.event, state, act.actor.role, probe=act.probe):
+        possible = [event for event in TABLE.events_of[state] if event in MOVES]
+        blockers.append(Blocker(code="WRONG_STATE", params={"state": state, "possible": possible}))
+        if move.states is not None or act.probe:
             return blockers
     for guard in move.guards:
         blockers += guard(turn)
-    if not blockers and _waits_for_another(turn, move, turn.act.event):
-        blockers.append(Blocker(code="SECOND_PERSON_NEEDED", params={"first": turn.actor.name}))
+    if not blockers and _waits_for_another(turn, move, act.event):
+        blockers.append(Blocker(code="SECOND_PERSON_NEEDED", params={"first": act.actor.name}))
     return blockers
 
 
@@ -164,13 +165,9 @@ def _waits_for_another(turn: Turn, move: Move, event: str) -> bool:
     return turn.act.probe or first["terms"] == terms(turn)
 
 
-def in_place(turn: Turn) -> bool:
-    """Tell whether the state is one in which the event is possible."""
-    return _in_place(turn.act.event, turn.case["state"], turn.actor.role, probe=turn.act.probe)
-
-
 @cache
 def _in_place(event: str, state: str, role: str, *, probe: bool) -> bool:
+    """Tell whether the state is one in which the event is possible."""
     if event in proofs.EVENTS:
         # A proof is never refused; asked beforehand, it is offered where it would move something.
         return not probe or state in TABLE.sources(event) or (event, state) == ("late_reversal", "paid_out.confirmed")

@@ -24,6 +24,12 @@ def situation_of(case: Case) -> Situation:
     )
 
 
+def target_of(case: Case, event: str) -> str | None:
+    """Return the leaf that an event leads a case to, None where the chart has no such move."""
+    state = case["state"]
+    return TABLE.certain.get((state, event)) or TABLE.target(state, event, situation_of(case))
+
+
 def nothing_due(aggregate: Aggregate, rules: Rules, now: datetime) -> bool:
     """Tell that a line is already as it stands at a moment: no deadline has lapsed, no import is to be counted.
 
@@ -45,7 +51,7 @@ def catch_up(draft: Draft) -> None:
     An import of a calendar is in this order too; what is due at its moment lapses first.
     """
     first = len(draft.effects)
-    now, imports = times.text(draft.now), draft.rules.calendars.imports
+    now, imports = draft.at, draft.rules.calendars.imports
     while True:
         lapse: tuple[str, str, str] | None = None
         for case in draft.refunds.values():
@@ -66,7 +72,7 @@ def catch_up(draft: Draft) -> None:
 
 def _lapse(draft: Draft, case: Case, name: str) -> None:
     event, at = clocks.EVENTS[name], times.moment(case["deadlines"][name]["due_at"])
-    target = TABLE.target(case["state"], event, situation_of(case))
+    target = target_of(case, event)
     assert target is not None, f"{event} has no move from {case['state']}"
     with draft.entry(case, event, SYSTEM, at, params={"deadline": name}) as new:
         if target == case["state"]:

@@ -106,7 +106,7 @@ def _chargeback(draft: Draft, act: Act, line: Line) -> None:
     elif act.event == "chargeback_closed" and (old is None or old.get("unopened")):
         item["unopened"] = True
     line["chargebacks"][number] = item
-    draft.ledger.charged_back = money.charged_back(line)
+    draft.ledger = draft.ledger._replace(charged_back=money.charged_back(line))
     draft.tell("staff_task", act.event.upper(), chargeback=number, amount=amount, state=item["state"])
     _tell_overpaid(draft, line, before)
 

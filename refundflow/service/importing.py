@@ -4,7 +4,6 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from datetime import datetime
 
 from refundflow import audit, policies
@@ -41,7 +40,7 @@ class Imagined:
 
     def put(self, row: CaseRow, aggregate: Aggregate) -> None:
         """Keep the line of a case."""
-        document = json.dumps([aggregate.line, asdict(aggregate.ledger), aggregate.refunds])
+        document = json.dumps([aggregate.line, aggregate.ledger._asdict(), aggregate.refunds])
         self._lines.execute("INSERT OR REPLACE INTO lines VALUES (?, ?)", (subject_of(row), document))
 
     def close(self) -> None:

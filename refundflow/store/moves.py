@@ -190,7 +190,7 @@ def line_columns(line: Line, ledger: Ledger) -> dict[str, Any]:
 
 
 def _amounts(ledger: Ledger) -> dict[str, int]:
-    return dict(zip(LEDGER_COLUMNS, ledger.amounts(), strict=True))
+    return ledger._asdict()
 
 
 def refund_columns(case: Case, warned_at: str | None = None) -> dict[str, Any]:

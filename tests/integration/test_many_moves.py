@@ -53,14 +53,14 @@ def prepare(url: str) -> None:
 def a_move(stored: Stored, *, entries: int = 2) -> Move:
     """Decide on the first refund of a line, in so many entries, what touches every table with every kind of value."""
     refund, case = next(iter(stored.aggregate.refunds.items()))
-    old, ledger, made = cast(dict[str, Any], case), stored.aggregate.ledger.copy(), list[Entry]()
+    old, ledger, made = cast(dict[str, Any], case), stored.aggregate.ledger, list[Entry]()
     for step in range(entries):
         new = old | {
             "seq": old["seq"] + 1, "state": "approved.paying", "approved": GREAT // 4, "assignee": ODD, "hold": True,
             "levels": {"review": step}, "attempts": {f"{refund}-7": an_attempt(amount=GREAT // 4)},
         }  # fmt: skip
         made.append(an_entry(old, new, {"excess": 1}, params={"told": ODD, "of": None}, texts=("note",)))
-        ledger.excess += 1
+        ledger = ledger._replace(excess=ledger.excess + 1)
         old = new
     refunds = {**stored.aggregate.refunds, refund: cast(Case, old)}
     after = Aggregate(line=stored.aggregate.line, ledger=ledger, refunds=refunds)

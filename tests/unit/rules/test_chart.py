@@ -89,6 +89,15 @@ def targets(events: Iterable[str]) -> dict[str, set[str]]:
     }
 
 
+def test_what_is_certain_is_what_every_situation_says() -> None:
+    """A target that is looked up without a situation is that of all; where one differs, or refuses, it is asked for."""
+    for leaf in TABLE.leaves:
+        for event in TABLE.events:
+            told = {TABLE.target(leaf, event, situation) for situation in SITUATIONS}
+            assert told == {TABLE.certain.get((leaf, event))} or (len(told) > 1 and (leaf, event) not in TABLE.certain)
+    assert ("awaiting_evidence", "evidence_lapsed") not in TABLE.certain
+
+
 def test_the_leaves_are_those_of_the_workflow() -> None:
     """Every state has the name of the contract, `submitted` is first, three are final."""
     assert set(TABLE.leaves) == LEAVES

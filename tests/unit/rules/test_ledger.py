@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from states import money
-from states.case import LEDGER_COLUMNS, Ledger
+from states.case import Ledger
 from states.ledger import settled_and_excess
 from tests.unit.rules.story import BUYER, CHANNEL, SHOP, SYSTEM, Story, agent, finance, supervisor
 
@@ -235,12 +235,3 @@ def test_the_line_bears_what_is_out(captured: int, committed: int, paid: int, st
     assert committed + settled <= captured + excess
     assert excess >= 0 and 0 <= paid - settled <= written_off
     assert settled == paid or committed + settled >= captured
-
-
-def test_amounts_stand_in_the_order_of_the_columns() -> None:
-    """What is read, written and compared by place is what is meant by name."""
-    ledger = Ledger(reserved=1, in_flight=2, settled=3, charged_back=4, excess=5)
-    assert {name: getattr(ledger, name) for name in LEDGER_COLUMNS} == dict(
-        zip(LEDGER_COLUMNS, ledger.amounts(), strict=True)
-    )
-    assert ledger.copy() == ledger
