@@ -78,7 +78,7 @@ class Vault:
 
     def request_hash(self, key: bytes, request: bytes) -> str:
         """Name a request (canonical bytes of event, actor, target, parameters), so that a repeat is known."""
-        return hmac.digest(_mac(key, "request"), request, "sha256").hex()
+        return hmac.digest(key, b'["request", %b]' % request, "sha256").hex()
 
     def encrypt(self, key: bytes, plaintext: bytes | str, context: str) -> bytes:
         """Encrypt by AES-256-GCM (a text as UTF-8); it can be read only under the same context."""

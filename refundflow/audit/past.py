@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 from refundflow.audit.replay import Replayed, parse
 from refundflow.store import StoredEntry
 from states import times
-from states.case import Aggregate, Case, Ledger, Line, line_subject
+from states.case import LEDGER_COLUMNS, Aggregate, Case, Ledger, Line, line_subject
 
 
 class Past(NamedTuple):
@@ -57,9 +57,9 @@ def line_at(
         documents[subject] = _as_registered(registered, as_of)
     facts = cast(Line, documents.pop(subject))
     cases = cast(dict[str, Case], documents)
-    amounts = {name: ledger[name] for name in Ledger.__dataclass_fields__}
     ordered = dict(sorted(cases.items(), key=lambda item: int(item[0].rpartition("-")[2])))
-    return Past(Aggregate(line=facts, ledger=Ledger(**amounts), refunds=ordered), newest)
+    amounts = Ledger(*(ledger[name] for name in LEDGER_COLUMNS))
+    return Past(Aggregate(line=facts, ledger=amounts, refunds=ordered), newest)
 
 
 def _as_registered(entry: StoredEntry, as_of: datetime) -> dict[str, Any]:

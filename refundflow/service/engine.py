@@ -16,12 +16,12 @@ from refundflow import audit, calendars, policies
 from refundflow.errors import BadInput, Busy, ChangedMeanwhile, NotFound, Refused, RoleNotAllowed
 from refundflow.service import door
 from refundflow.service.callers import actor_on, require_known, require_registered
-from refundflow.service.requests import Answer, Request, act_of, check, key_of
+from refundflow.service.requests import Answer, Request, act_of, check
 from refundflow.store import Conflict, Content, Move, Scene, Store, Stored, StoredEntry, StoredText, Tx
 from refundflow.vault import BuyerRow, Vault, mask
 from states import times
 from states.calendar import Calendars
-from states.case import Act, Actor, Aggregate, Decision, Entry, Json, Ledger, line_subject
+from states.case import Act, Actor, Aggregate, Case, Decision, Entry, Json, Ledger, line_subject
 from states.decide import decide, due
 from states.draft import Rules
 from states.policy_values import Policy
@@ -99,13 +99,18 @@ class Engine:
         """Return the rules for lines: the policy in force, those pinned to their refunds, the calendars."""
         if tx.calendar_count != self.calendar_count:
             self.refresh(tx)
-        for case in (case for aggregate in aggregates for case in aggregate.refunds.values()):
-            if case["policy"] not in self._policies:
-                content = tx.policy(case["policy"])
-                if content is None:
-                    raise BadInput(f"policy {case['policy']} of {case['id']} is not in the database", field="policy")
-                self._policies[case["policy"]] = policies.restore(content)
+        for aggregate in aggregates:
+            for case in aggregate.refunds.values():
+                if case["policy"] not in self._policies:
+                    self._restore_policy(tx, case)
         return self.known_rules
+
+    def _restore_policy(self, tx: Tx, case: Case) -> None:
+        """Read the policy that a refund is pinned to."""
+        content = tx.policy(case["policy"])
+        if content is None:
+            raise BadInput(f"policy {case['policy']} of {case['id']} is not in the database", field="policy")
+        self._policies[case["policy"]] = policies.restore(content)
 
     def refresh(self, tx: Tx) -> None:
         """Read the calendars again: somebody has imported one."""
@@ -203,7 +208,7 @@ class Engine:
         if used is not None and owner is None and used.event == request.event:
             # The key that named the request is destroyed: of an erased buyer's a repeat is known by its event alone.
             return self._first_answer(tx, used, stored, actor, owner)
-        act, request_hash = act_of(request, actor, owner, stored.aggregate.line["payment_no"], self.vault)
+        act, request_hash = act_of(request, what, actor, owner, stored.aggregate.line["payment_no"], self.vault)
         if used is not None and used.request_hash == request_hash:
             return self._first_answer(tx, used, stored, actor, owner)
         now = self.time(tx, request.at)
@@ -272,7 +277,8 @@ class Engine:
                 return
         taken, enclosed = decision.refusal is None, None
         if request is not None and act is not None and own is not None and (act.texts or request.files):
-            enclosed = self._enclosed(own, request, act.texts, key_of(owner), taken=taken)
+            # nothing of a buyer whose key was destroyed
+            enclosed = self._enclosed(own, request, act.texts, owner.key, taken=taken) if owner is not None else None
         keyed = request is not None and request.key is not None and taken
         sealed = audit.seal(
             decision.entries,
@@ -321,14 +327,9 @@ class Engine:
         return None if self._policy_is_kept else (version, policies.content_of(self.policy))
 
     def _enclosed(
-        self, entry: Entry, request: Request, texts: Mapping[str, str], key: bytes | None, *, taken: bool
-    ) -> Enclosed | None:
-        """Return the texts of an act, and its files where it was taken, as they are kept: encrypted.
-
-        Nothing of a buyer whose key was destroyed.
-        """
-        if key is None:
-            return None
+        self, entry: Entry, request: Request, texts: Mapping[str, str], key: bytes, *, taken: bool
+    ) -> Enclosed:
+        """Return the texts of an act, and its files where it was taken, as they are kept: encrypted."""
         vault, place = self.vault, (request.order_id, entry.subject, entry.seq)
         commitments = {name: vault.commitment(key, *place[1:], name, text) for name, text in texts.items()}
         kept, contents = dict(texts), []

@@ -92,16 +92,11 @@ def place_of(refund_id: str) -> tuple[str, str]:
         raise NotFound(str(refund_id)) from error
 
 
-def key_of(owner: BuyerRow | None) -> bytes | None:
-    """Return the key of a buyer, None where it was erased."""
-    return owner.key if owner is not None else None
-
-
 def act_of(
-    request: Request, actor: Actor, owner: BuyerRow | None, payment_no: str, vault: Vault
+    request: Request, what: str, actor: Actor, owner: BuyerRow | None, payment_no: str, vault: Vault
 ) -> tuple[Act, str | None]:
-    """Turn a request into the act that the rules judge, and name it for idempotency if it has a key."""
-    what, key = request.what, key_of(owner)
+    """Turn a request for `what` into the act that the rules judge, and name it for idempotency if it has a key."""
+    key = owner.key if owner is not None else None
     texts = _masked(request.texts, keep=(request.order_id, what, payment_no)) if request.texts else {}
     params = dict(request.params)
     if (request.files or texts) and key is None:

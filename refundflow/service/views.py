@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from refundflow import values
 from refundflow.service.callers import Caller
-from refundflow.service.requests import key_of
 from refundflow.store import Sealed, StoredEntry
 from refundflow.vault import BuyerRow, Vault
 from states import clocks, money, times
@@ -299,11 +298,10 @@ def texts_of(
     vault: Vault, owner: BuyerRow | None, subject: str, ciphers: Mapping[tuple[int, str], bytes]
 ) -> dict[tuple[int, str], str]:
     """Decrypt the texts of a chain; nothing where the buyer's key is gone."""
-    key = key_of(owner)
-    if key is None:
+    if owner is None:
         return {}
     return {
-        (seq, name): vault.decrypt(key, cipher, f"{subject}|{seq}|{name}").decode()
+        (seq, name): vault.decrypt(owner.key, cipher, f"{subject}|{seq}|{name}").decode()
         for (seq, name), cipher in ciphers.items()
     }
 

@@ -106,7 +106,7 @@ def submit(tx: Tx, case: Case | None = None, effects: Sequence[Effect] = ()) -> 
     stored = tx.aggregate(case["order_id"], case["line"], lock=True)
     assert stored is not None
     ledger = stored.aggregate.ledger
-    ledger.reserved += case["reserved"]
+    ledger = ledger._replace(reserved=ledger.reserved + case["reserved"])
     after = Aggregate(line=stored.aggregate.line, ledger=ledger, refunds={**stored.aggregate.refunds, case["id"]: case})
     entry = an_entry({}, cast(dict[str, Any], case), {"reserved": case["reserved"]}, event="submit")
     commit(tx, stored, after, [entry], effects)
