@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
 from json.encoder import encode_basestring
 
 from cryptography.exceptions import InvalidTag
@@ -77,8 +78,11 @@ class Vault:
         return _mac(key, "evidence", sha256).hex()
 
     def request_hash(self, key: bytes, request: bytes) -> str:
-        """Name a request (canonical bytes of event, actor, target, parameters), so that a repeat is known."""
-        return hmac.digest(key, b'["request", %b]' % request, "sha256").hex()
+        """Name a request (canonical bytes of event, actor, target, parameters), so that a repeat is known.
+
+        By keyed BLAKE2b (RFC 7693): every move pays for it, and an HMAC of OpenSSL takes three times as long.
+        """
+        return blake2b(request, key=key, digest_size=32, person=b"request").hexdigest()
 
     def encrypt(self, key: bytes, plaintext: bytes | str, context: str) -> bytes:
         """Encrypt by AES-256-GCM (a text as UTF-8); it can be read only under the same context."""
