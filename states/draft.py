@@ -17,6 +17,7 @@ from states.case import (
     Effect,
     Entry,
     Json,
+    Ledger,
     Line,
     difference,
     line_subject,
@@ -147,7 +148,7 @@ class Draft:
             stray=line["stray"],
             written_off=line["written_off"],
         )
-        self.ledger = ledger._replace(settled=settled, excess=excess)
+        self.ledger = Ledger(ledger.reserved, ledger.in_flight, settled, ledger.charged_back, excess)
 
 
 class Change(Generic[D]):
