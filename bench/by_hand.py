@@ -242,14 +242,6 @@ def _type(column: str) -> str:
 @cache
 def _at_once(entries: int, effects: int, ledger: bool) -> str:
     """Write the statement of one move with so many entries and effects; nothing is written where a version differs."""
-
-    def inserted(table: str, columns: Sequence[str], count: int) -> str:
-        row = ", ".join(f"%{'b' if name == 'body' else 's'}::{_type(name)}" for name in columns)
-        return (
-            f"INSERT INTO {table} ({', '.join(columns)}) SELECT rows.* FROM changed,"
-            f" (VALUES {', '.join([f'({row})'] * count)}) AS rows"
-        )
-
     changes = ", ".join(f"{name} = %s" for name in REFUND)
     parts = [
         f"changed AS (UPDATE refunds SET {changes}, version = version + 1"
@@ -264,6 +256,15 @@ def _at_once(entries: int, effects: int, ledger: bool) -> str:
             " WHERE order_lines.order_id = changed.order_id AND line = '1')"
         )
     return f"WITH {', '.join(parts)} SELECT count(*) FROM changed"
+
+
+def inserted(table: str, columns: Sequence[str], count: int) -> str:
+    """Write the part of a data-modifying statement of PostgreSQL that inserts rows where something is `changed`."""
+    row = ", ".join(f"%{'b' if name == 'body' else 's'}::{_type(name)}" for name in columns)
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT rows.* FROM changed,"
+        f" (VALUES {', '.join([f'({row})'] * count)}) AS rows"
+    )
 
 
 def _given(name: str, columns: Sequence[str]) -> str:

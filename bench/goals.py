@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from bench import deciding, reading
 from bench.counts import Costs
 from bench.growth import DUE, SINGLE, Grown
-from bench.moves import AT_ONCE, COMPARED, OURS, PEERS, READ, STEPS, Run
+from bench.moves import AT_ONCE, COMPARED, JUDGED, OURS, PEERS, READ, STEPS, Run
 from bench.processes import PROCESSES, Compared
 from bench.recorded import BATCH, LAPSE
 from bench.report import Section
-from bench.rounds import Times
+from bench.rounds import CLOCKS, Times
 from bench.scene import EVENTS
 
 Row = tuple[str, str, str]
@@ -65,6 +65,9 @@ def _of_run(run: Run) -> Iterator[Row]:
     if database == "PostgreSQL":
         at_once = [times[OURS].ratio(times[AT_ONCE]) for times in moves]
         yield f"{database}: one move, to the floor of one statement", "≤ 1.3", _span(at_once)
+    walls, cpus = ([times[OURS].ratio(times[JUDGED], clock) for times in moves] for clock in CLOCKS)
+    yield f"{database}: one move, to by hand, judged", "", _span(walls)
+    yield f"{database}: one move, CPU to by hand, judged", "", _span(cpus)
     many = run.moves[LAPSE].times
     yield f"{database}: {BATCH} in one commit, to the floor", f"≤ {MANY}", f"{many[OURS].ratio(many[STEPS]):.2f}"
     yield f"{database}: one move and its answer read, to the floor", "", _span([t[READ].ratio(t[STEPS]) for t in moves])

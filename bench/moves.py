@@ -21,7 +21,9 @@ from states.refund_v1 import TABLE
 
 PEERS_PYTHON = ROOT / ".venv" / "peers" / "bin" / "python"
 OURS, READ, STEPS, AT_ONCE = "refundflow", "refundflow, its answer read", "by hand", "by hand, one statement"
-STYLES = {OURS: "", READ: "read", STEPS: "steps", AT_ONCE: "at once"}
+JUDGED = "by hand, judged"
+STYLES = {OURS: "", READ: "read", STEPS: "steps", AT_ONCE: "at once", JUDGED: ""}
+MODULES = {OURS: "bench.arms.facade", READ: "bench.arms.facade", JUDGED: "bench.arms.judged"}
 ORM = "SQLModel + python-statemachine"  # has its share of our refunds; the others a database of their own
 PEERS = {  # name: whether it needs the environment of its own, module
     ORM: (False, "bench.arms.orm"),
@@ -63,12 +65,12 @@ def runs(kind: str, url: str, size: Size, others: Sequence[str] = tuple(PEERS)) 
     beside; what is not installed does not.
     """
     present = [name for name in others if Path(program(name)[0]).exists()]
-    answered = [READ, *(name for name in present if name == ORM)]
+    lapse_nothing = [READ, JUDGED, *(name for name in present if name == ORM)]
     if kind == "sqlite":
-        full = build("SQLite FULL", url, size.wanted, (OURS, STEPS), answered)
+        full = build("SQLite FULL", url, size.wanted, (OURS, STEPS), lapse_nothing)
         scenes = [full, copy_of(full, "SQLite NORMAL", "normal")]
     else:
-        scenes = [build("PostgreSQL", url, size.wanted, (OURS, STEPS, AT_ONCE), answered)]
+        scenes = [build("PostgreSQL", url, size.wanted, (OURS, STEPS, AT_ONCE), lapse_nothing)]
     for scene in scenes:
         with new_beside(scene.url, [name for name in present if name not in scene.places]) as urls:
             yield _run(scene, urls, size)
@@ -76,7 +78,7 @@ def runs(kind: str, url: str, size: Size, others: Sequence[str] = tuple(PEERS)) 
 
 def program(name: str) -> tuple[str, str]:
     """Return the Python and the module of an arm; where the Python does not exist, the arm is not installed."""
-    apart, module = PEERS.get(name, (False, "bench.arms.facade" if name in (OURS, READ) else "bench.arms.hand"))
+    apart, module = PEERS.get(name, (False, MODULES.get(name, "bench.arms.hand")))
     return str(PEERS_PYTHON) if apart else sys.executable, module
 
 
@@ -126,7 +128,7 @@ def _run(scene: Scene, urls: Mapping[str, str], size: Size) -> Run:
         found = {
             event: measure(arms, event, rounds=size.rounds, moves=size.moves) for event, arms in taking_part.items()
         }
-        del ours[READ]
+        del ours[READ], ours[JUDGED]
         found[LAPSE] = measure(ours, LAPSE, rounds=size.rounds, moves=1)
     verify(scene)
     for name in SAME_ROWS:
@@ -166,18 +168,19 @@ def _one(runs: Sequence[Run]) -> Section:
     for run in runs:
         for event in EVENTS:
             times = run.moves[event].times
-            ours, read, steps = times[OURS], times[READ], times[STEPS]
+            ours, read, steps, judged = (times[name] for name in (OURS, READ, STEPS, JUDGED))
             at_once = times.get(AT_ONCE)
             rows.append((
                 run.scene.name, f"`{event}`", str(run.scene.recordings[event].rows), _ms(steps),
-                _ms(at_once) if at_once else "", _ms(ours), f"**{ours.ratio(steps):.2f}**",
-                f"**{ours.ratio(at_once):.2f}**" if at_once else "", f"{read.ratio(steps):.2f}",
+                _ms(at_once) if at_once else "", _ms(judged), _ms(ours), f"**{ours.ratio(steps):.2f}**",
+                f"**{ours.ratio(at_once):.2f}**" if at_once else "", f"**{ours.ratio(judged):.2f}**",
+                f"{read.ratio(steps):.2f}",
                 f"{steps.median('cpu'):.2f}", f"{ours.median('cpu'):.2f}", f"{ours.ratio(steps, 'cpu'):.2f}",
             ))  # fmt: skip
     return Section(
         title="One move in one commit", about=_ABOUT_ONE.format(refunds=runs[0].scene.refunds), rows=rows,
-        head=("database", "move", "rows", STEPS, "one statement", OURS, "ratio", "to one statement", "answer read",
-              "CPU by hand", "CPU refundflow", "ratio"),
+        head=("database", "move", "rows", STEPS, "one statement", JUDGED, OURS, "ratio", "to one statement",
+              "ratio to judged", "answer read", "CPU by hand", "CPU refundflow", "ratio"),
     )  # fmt: skip
 
 
@@ -226,8 +229,14 @@ roles, rules, deadlines, idempotency key, ledger, entry, effects; its answer is 
 read` is the ratio when what is possible next is looked at too. By hand: the same rows, the same entry chained and
 hashed, the refund compared and set, in one transaction, statements prepared, the settings of the connection as
 refundflow's; no rules, no answer. On PostgreSQL by hand means one statement after the other, and beside it what is read
-and then one data-modifying statement that commits by itself. Both sides write to one database, which verifies
-afterwards. SQLite FULL flushes every commit, NORMAL does not; PostgreSQL flushes."""
+and then one data-modifying statement that commits by itself. [By hand, judged](../bench/judging.py) is what careful
+code for these four moves alone would be, straight on and without a framework: one statement reads what refundflow
+reads, and before the same rows are written it is asked whether the caller is registered and may do this, or is the
+buyer, whether the idempotency key is used up and by which request, whether anything is due on the line, whether the
+refund is in its state, and what else blocks the move; its deadlines are counted, and a line or refund that has changed
+since refuses it. On PostgreSQL one statement reads and one data-modifying statement writes. Less than refundflow:
+nothing due is applied, no refusal recorded, no answer made; the rest stands at its head. All write to one database,
+which verifies afterwards. SQLite FULL flushes every commit, NORMAL does not; PostgreSQL flushes."""
 _ABOUT_MANY = """\
 Refunds whose evidence never came: each lapses and is closed, two entries in its chain. refundflow finds what is due and
 fires it; by hand the refunds are known. By hand: one SELECT, then `executemany` on SQLite, and on PostgreSQL one

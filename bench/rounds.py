@@ -12,6 +12,7 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 ROOT = Path(__file__).parent.parent
 Clock = Literal["wall", "cpu"]
+CLOCKS: tuple[Clock, ...] = ("wall", "cpu")
 Name = TypeVar("Name")
 
 

@@ -14,6 +14,7 @@ from bench.export_by_hand import WAYS
 from bench.lived import live, place
 from bench.moves import (
     COMPARED,
+    JUDGED,
     ORM,
     OURS,
     SAME_ROWS,
@@ -45,6 +46,7 @@ def test_the_hand_writes_the_same_rows_and_the_database_verifies(database_url: s
     found = list(runs(kind, database_url, SMALL, [ORM, FEWER]))
 
     assert all({OURS, STEPS} <= set(run.moves[event].times) for run in found for event in (*EVENTS, LAPSE))
+    assert all(JUDGED in run.moves[event].times for run in found for event in EVENTS)
     assert all({ORM, FEWER} <= set(run.moves[COMPARED].times) for run in found)
     assert [found[0].scene.recordings[event].rows for event in EVENTS] == [2, 3, 5, 3]
     written = page(sections(found), "a test", "2 rounds", {})
