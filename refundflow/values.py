@@ -101,18 +101,14 @@ class Imported:
 class Answer:
     """The base of what acts and reads answer with: made when somebody looks at it, each field by itself."""
 
-    __slots__ = ("_begin", "_field")
-    _begin: Callable[[], Callable[[str], Any]] | None
+    __slots__ = ("_field",)
     _field: Callable[[str], Any] | None
 
     @classmethod
-    def later(cls, begin: Callable[[], Callable[[str], Any]]) -> Self:
-        """Stand for the value of which `begin()` returns the maker of fields by name.
-
-        The first look lets go of `begin`, and the look at the last field of the maker: all were made by then.
-        """
+    def later(cls, field: Callable[[str], Any]) -> Self:
+        """Stand for the value whose fields `field` makes by name; the look at the last of them lets go of it."""
         value = object.__new__(cls)
-        object.__setattr__(value, "_begin", begin)
+        object.__setattr__(value, "_field", field)
         return value
 
     def __getattr__(self, name: str) -> Any:
@@ -120,10 +116,6 @@ class Answer:
         names = self.__dataclass_fields__
         if name not in names:
             raise AttributeError(name)
-        begin = self._begin
-        if begin is not None:
-            object.__setattr__(self, "_field", begin())
-            object.__setattr__(self, "_begin", None)
         field = self._field
         if field is None:
             return object.__getattribute__(self, name)  # another thread has just made all

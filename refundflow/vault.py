@@ -4,10 +4,10 @@ import hmac
 import os
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from json.encoder import encode_basestring
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -17,8 +17,7 @@ _COLLEAGUES = 256  # members of staff and services whose lookups are remembered
 MASK = "****"
 
 
-@dataclass(frozen=True, slots=True)
-class BuyerRow:
+class BuyerRow(NamedTuple):
     """One buyer: the reference that documents use, the lookup of his id, his key, his encrypted id.
 
     Of an erased buyer only the reference is left: he has no such row.

@@ -1,7 +1,7 @@
 """Judging: what blocks an event for an actor now, every reason that can be told, nothing changed."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from hashlib import sha256
@@ -63,26 +63,22 @@ def explain(
     return answers
 
 
-def allowed(draft: Draft, case: Case, actor: Actor) -> tuple[str, ...]:
-    """Return the events of which `explain` says that nothing blocks them for this actor."""
-    return _allowed(lambda: draft, case, actor)
-
-
-def allowed_on(aggregate: Aggregate, case: Case, actor: Actor, *, rules: Rules, now: datetime) -> tuple[str, ...]:
+def allowed_on(aggregate: Aggregate, case: Case, actor: Actor, rules: Rules, now: datetime) -> tuple[str, ...]:
     """Return what `allowed` does, on a line on which nothing is due."""
-    return _allowed(lambda: Draft(aggregate, rules, now), case, actor)
+    offered = _offered(case["state"], actor.role, bool(case["firsts"]))
+    if not (offered.guards or case["firsts"]):
+        return offered.events
+    return allowed(Draft(aggregate, rules, now), case, actor)
 
 
-def _allowed(drafted: Callable[[], Draft], case: Case, actor: Actor) -> tuple[str, ...]:
-    """Judge only what may block a bare probe, and each guard once, though several events have it: answers tell this.
+def allowed(draft: Draft, case: Case, actor: Actor) -> tuple[str, ...]:
+    """Return the events of which `explain` says that nothing blocks them for this actor.
 
+    Only what may block a bare probe is judged, and each guard once, though several events have it: answers tell this.
     None of those guards asks for its event: what it says is the same for all that have it.
     """
     firsts = case["firsts"]
     offered = _offered(case["state"], actor.role, bool(firsts))
-    if not (offered.guards or firsts):
-        return offered.events
-    draft = drafted()
     turn = Turn(draft, Act("", actor, case["id"], probe=True), case, draft.policy_of(case))
     blocking = set()
     for guard in offered.guards:

@@ -79,12 +79,10 @@ def charged_back(line: Line) -> int:
     return sum(item["amount"] for item in line["chargebacks"].values() if item["state"] != "won")
 
 
-def open_chargebacks(line: Line) -> list[str]:
-    """Return the ids of the chargebacks that are open."""
-    return sorted(number for number, item in line["chargebacks"].items() if item["state"] == "open")
-
-
 def chargeback_open(draft: Draft) -> list[Blocker]:
     """Return the blocker of an open chargeback on the line."""
-    ids = open_chargebacks(draft.line)
+    chargebacks = draft.line["chargebacks"]
+    if not chargebacks:
+        return []
+    ids = sorted(number for number, item in chargebacks.items() if item["state"] == "open")
     return [Blocker(code="CHARGEBACK_OPEN", params={"ids": ids})] if ids else []

@@ -3,13 +3,12 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any, NotRequired, TypedDict, TypeVar
 
 from refundflow import values
 from refundflow.errors import BadInput, Busy, ChangedMeanwhile
 from refundflow.service import views
-from refundflow.service.callers import Caller, parse_caller
+from refundflow.service.callers import parse_caller
 from refundflow.service.engine import Engine
 from refundflow.service.requests import Answer, Request, place_of
 from refundflow.store import Tx
@@ -92,7 +91,7 @@ class Facade:
             correlation=correlation,
             occurred_at=occurred_at,
         )
-        return self.refund_of(self.engine.move(request, facts), request.caller)
+        return self.refund_of(self.engine.move(request, facts))
 
     def _fact(
         self,
@@ -125,12 +124,11 @@ class Facade:
         )
         answer = self.engine.move(request)
 
-        def begin() -> Callable[[str], Any]:
+        def make() -> values.OrderLine:
             buyer_id = self.buyer_id(answer.owner)
-            made = views.order_line(answer.aggregate, buyer_id=buyer_id, waiting=answer.waiting, changed=answer.changed)
-            return partial(getattr, made)
+            return views.order_line(answer.aggregate, buyer_id=buyer_id, waiting=answer.waiting, changed=answer.changed)
 
-        return values.OrderLine.later(begin)
+        return values.OrderLine.later(views.SeenLine(make).field)
 
     def open_cases(self, tx: Tx, *, clear: bool = False, assignee: str | None = None) -> Iterator[Case]:
         """Yield refunds that are not at their end, in order of their next due moment, as stored; see `Tx.queue`."""
@@ -144,16 +142,15 @@ class Facade:
         """Return the clear id of a line's buyer, None where it was erased."""
         return self.engine.vault.open_buyer_id(owner) if owner is not None else None
 
-    def refund_of(self, answer: Answer, caller: Caller) -> values.Refund:
-        """Return the refund of an answer as the caller may see it."""
+    def refund_of(self, answer: Answer) -> values.Refund:
+        """Return the refund of an answer as who acted may see it."""
         refund, rules = answer.refund, self.engine.known_rules
         assert refund is not None, "an act on a refund answers with one"
-        return values.Refund.later(
-            lambda: views.SeenRefund(
-                answer.aggregate, answer.aggregate.refunds[refund], rules, answer.actor, caller.reads_as_buyer,
-                answer.now, views.ClearId(self.engine.vault, answer.owner), answer.waiting,
-            ).field
+        seen = views.SeenRefund(
+            answer.aggregate, answer.aggregate.refunds[refund], rules, answer.actor, answer.now, self.engine.vault,
+            answer.owner, answer.waiting,
         )  # fmt: skip
+        return values.Refund.later(seen.field)
 
 
 def given(values_by_name: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class CaseFiles(Queries):
             seen = self._see(tx, refund_id, caller, at)
             aggregate, owner, _, now = seen
             line = aggregate.line
-            refund = self._view(tx, seen, refund_id, caller)
+            refund = self._view(tx, seen, refund_id)
             rules = self.engine.rules(tx, aggregate)
             found = due(aggregate, rules=rules, now=now).aggregate
             subject, log = line_subject(line["order_id"], line["line"]), Log(tx)

@@ -115,7 +115,7 @@ class Lists(Reading):
 
         def read(tx: Tx) -> tuple[values.QueueItem, ...]:
             self._registered(tx, caller)
-            now = self._now(tx, at)
+            now = self.engine.time_to_read(tx, at)
             found = (self._read(tx, case["id"], caller, at) for case in self._open_cases(tx, caller, mine))
             items = (self._queued(item, now) for item in found if item.state not in TABLE.final)
             wanted = (

@@ -39,15 +39,13 @@ class Privacy(Reading):
             owner = tx.buyer_by_lookup(self.engine.vault.buyer_lookup(buyer_id))
             if owner is None:
                 raise NotFound(buyer_id)
-            who, now = Actor(role=caller.role, name=caller.name), self._now(tx, at)
+            who, now = Actor(role=caller.role, name=caller.name), self.engine.time_to_read(tx, at)
             lines = [Seen(line.aggregate, owner, who, now) for line in _lines(tx, owner)]
             found = [due(it.aggregate, rules=self.engine.rules(tx, it.aggregate), now=now).aggregate for it in lines]
             return values.PersonalData(
                 buyer_id=buyer_id,
                 orders=tuple(views.order_line(line, buyer_id=buyer_id) for line in found),
-                refunds=tuple(
-                    self._view(tx, line, refund, caller) for line in lines for refund in line.aggregate.refunds
-                ),
+                refunds=tuple(self._view(tx, line, refund) for line in lines for refund in line.aggregate.refunds),
                 texts=tuple(_texts(self.engine.vault, tx, owner)),
                 files=tuple(_files(self.engine.vault, tx, owner, found)),
             )

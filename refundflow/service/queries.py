@@ -57,7 +57,7 @@ class Queries(Lists):
                 if refund_id not in past.refunds:
                     raise NotFound(f"{refund_id} at {times.text(moment)}")
                 seen = seen._replace(aggregate=past, now=moment)
-            return self._view(tx, seen, refund_id, caller)
+            return self._view(tx, seen, refund_id)
 
         return self.engine.read(read)
 
@@ -124,7 +124,7 @@ class Queries(Lists):
             rules = self.engine.rules(tx, seen.aggregate)
             answers = explain(seen.aggregate, refund_id, seen.who, rules=rules, now=seen.now)
             return values.Explanation(
-                refund=self._view(tx, seen, refund_id, caller),
+                refund=self._view(tx, seen, refund_id),
                 actor=actor,
                 possible=tuple(event for event, blockers in answers.items() if not blockers),
                 blocked={event: blockers for event, blockers in answers.items() if blockers},

@@ -37,9 +37,6 @@ class Reading(Facade):
         """Return the moment that a read at `at` is judged by, in UTC."""
         return self.engine.read(lambda tx: self.engine.time_to_read(tx, at))
 
-    def _now(self, tx: Tx, at: datetime | None) -> datetime:
-        return self.engine.time_to_read(tx, at)
-
     def _registered(self, tx: Tx, caller: Caller) -> None:
         if not self.engine.store.rehearsal:
             require_registered(tx, caller)
@@ -56,7 +53,7 @@ class Reading(Facade):
 
     def _pending(self, tx: Tx, aggregate: Aggregate, subject: str, at: datetime | None) -> Sequence[StoredEntry]:
         """Return what the next move would record first in a chain."""
-        now, order_id = self._now(tx, at), aggregate.line["order_id"]
+        now, order_id = self.engine.time_to_read(tx, at), aggregate.line["order_id"]
         found = due(aggregate, rules=self.engine.rules(tx, aggregate), now=now)
         heads = {subject: tx.head(order_id, subject).hash} if found.entries else {}
         sealed = audit.seal(found.entries, heads=heads, recorded_at=now)
@@ -67,11 +64,11 @@ class Reading(Facade):
         sight, who = self._sight(tx, order_id, line, caller, refund_id)
         if refund_id not in sight.aggregate.refunds:
             raise NotFound(refund_id)
-        return Seen(sight.aggregate, sight.owner, who, self._now(tx, at))
+        return Seen(sight.aggregate, sight.owner, who, self.engine.time_to_read(tx, at))
 
     def _see_line(self, tx: Tx, order_id: str, line: str, caller: Caller, at: datetime | None) -> Seen:
         sight, who = self._sight(tx, order_id, line, caller, line_subject(order_id, line))
-        now = self._now(tx, at)
+        now = self.engine.time_to_read(tx, at)
         found = due(sight.aggregate, rules=self.engine.rules(tx, sight.aggregate), now=now).aggregate
         return Seen(found, sight.owner, who, now)
 
@@ -97,26 +94,22 @@ class Reading(Facade):
         Raises:
             BadInput: a moment that has not come yet, or is none.
         """
-        now = self._now(tx, at)
+        now = self.engine.time_to_read(tx, at)
         for name, moment in (("as_of", as_of), ("known_at", known_at)):
             check_moment(name, moment)
             if moment is not None and moment > now:
                 raise BadInput(f"{name}: {times.text(moment)} has not come yet", field=name)
         return as_of or known_at
 
-    def _view(self, tx: Tx, seen: Seen, refund_id: str, caller: Caller) -> values.Refund:
+    def _view(self, tx: Tx, seen: Seen, refund_id: str) -> values.Refund:
         rules = self.engine.rules(tx, seen.aggregate)
         found = seen.aggregate
         if not nothing_due(found, rules, seen.now):
             found = due(found, rules=rules, now=seen.now).aggregate
         case = found.refunds[refund_id]
         texts = self._standing_texts(tx, case, seen.owner)
-        return values.Refund.later(
-            lambda: views.SeenRefund(
-                found, case, rules, seen.who, caller.reads_as_buyer, seen.now,
-                views.ClearId(self.engine.vault, seen.owner), texts=texts,
-            ).field
-        )  # fmt: skip
+        made_of = views.SeenRefund(found, case, rules, seen.who, seen.now, self.engine.vault, seen.owner, texts=texts)
+        return values.Refund.later(made_of.field)
 
     def _standing_texts(self, tx: Tx, case: Case, owner: BuyerRow | None) -> dict[str, str]:
         """Return what was written with the standing rejection, offer and request for evidence."""
@@ -131,4 +124,4 @@ class Reading(Facade):
         return {name: texts[place] for name, place in wanted.items() if place in texts}
 
     def _read(self, tx: Tx, refund_id: str, caller: Caller, at: datetime | None) -> values.Refund:
-        return self._view(tx, self._see(tx, refund_id, caller, at), refund_id, caller)
+        return self._view(tx, self._see(tx, refund_id, caller, at), refund_id)

@@ -54,7 +54,7 @@ class ReviewActs(Facade):
             correlation=by.get("correlation"),
         )
         answer = self.engine.move(request, self._claim_facts(by.get("at")))
-        return self.refund_of(answer, request.caller)
+        return self.refund_of(answer)
 
     def _claim_facts(self, at: datetime | None) -> Facts:
         def facts(tx: Tx, aggregate: Aggregate) -> Mapping[str, Json]:

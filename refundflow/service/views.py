@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from refundflow import values
 from refundflow.service.callers import Caller
@@ -68,47 +68,51 @@ def deadline_of(name: str, item: Mapping[str, Any]) -> values.Deadline:
     )
 
 
-class ClearId:
-    """The clear id of a buyer, None of an erased one: opened at the first call, which lets go of his key."""
-
-    __slots__ = ("_id", "_owner", "_vault")
-
-    def __init__(self, vault: Vault, owner: BuyerRow | None) -> None:
-        self._vault, self._owner = vault, owner
-        self._id: str | None = None
-
-    def __call__(self) -> str | None:
-        """Return it; threads that ask at once may each open it."""
-        owner = self._owner
-        if owner is not None:
-            self._id = self._vault.open_buyer_id(owner)
-            self._owner = None
-        return self._id
-
-
-class SeenRefund(NamedTuple):
+class SeenRefund:
     """A refund as one reader sees it at a moment: what the fields of a `values.Refund` are made of."""
 
-    aggregate: Aggregate
-    case: Case
-    rules: Rules
-    actor: Actor
-    hidden: bool  # what is not for the eyes of a buyer
-    now: datetime
-    buyer_id: ClearId
-    waiting: bool = False
-    texts: Mapping[str, str] = NOTHING
+    __slots__ = (
+        "_buyer_id", "_owner", "_vault", "actor", "aggregate", "case", "hidden", "now", "rules", "texts", "waiting",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        aggregate: Aggregate,
+        case: Case,
+        rules: Rules,
+        actor: Actor,
+        now: datetime,
+        vault: Vault,
+        owner: BuyerRow | None,
+        waiting: bool = False,
+        texts: Mapping[str, str] = NOTHING,
+    ) -> None:
+        self.aggregate, self.case, self.rules, self.actor, self.now = aggregate, case, rules, actor, now
+        self._vault, self._owner, self.waiting, self.texts = vault, owner, waiting, texts
+        self._buyer_id: str | None = None
+        self.hidden = actor.role == "buyer"  # what is not for the eyes of a buyer
 
     def field(self, name: str) -> Any:
         """Return one field of the value."""
         return _REFUND[name](self)
+
+    def buyer_id(self) -> str | None:
+        """Return the clear id of the buyer, None of an erased one: opened at the first call, which lets go of his key.
+
+        Threads that ask at once may each open it.
+        """
+        owner = self._owner
+        if owner is not None:
+            self._buyer_id = self._vault.open_buyer_id(owner)
+            self._owner = None
+        return self._buyer_id
 
     def allowed(self) -> tuple[str, ...]:
         """Return the events that nothing blocks for the reader."""
         # Half-way through a case of another system no deadline of ours stands, and nothing was possible here.
         if not self.case["deadlines"] and self.case["state"] not in TABLE.final:
             return ()
-        return allowed_on(self.aggregate, self.case, self.actor, rules=self.rules, now=self.now)
+        return allowed_on(self.aggregate, self.case, self.actor, self.rules, self.now)
 
     def deadline(self) -> values.Deadline | None:
         """Return the deadline that lapses first."""
@@ -151,6 +155,24 @@ class SeenRefund(NamedTuple):
     def name_of(self, name: str) -> str:
         """Return the name of a person: of the buyer the clear one."""
         return (self.buyer_id() or ERASED) if name == self.case["buyer"] else name
+
+
+class SeenLine:
+    """An order line that is made at the first look, which lets go of what it is made of."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], values.OrderLine]) -> None:
+        self._make: Callable[[], values.OrderLine] | None = make
+        self._made: values.OrderLine | None = None
+
+    def field(self, name: str) -> Any:
+        """Return one field of the value; threads that ask at once may each make it."""
+        make = self._make
+        if make is not None:
+            self._made = make()
+            self._make = None
+        return getattr(self._made, name)
 
 
 _REFUND: Mapping[str, Callable[[SeenRefund], Any]] = {

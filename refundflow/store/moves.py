@@ -285,11 +285,15 @@ class Moves:
             self.clock = moment(first[-1])
         roles, newer = first[_SEEN_BESIDE]
         self.calendar_count = calendars if newer is None else newer
-        cases = [read_document(row[_SEEN_REFUND.start]) for row in rows if row[_SEEN_REFUND.start] is not None]
-        if len(cases) > 1:
-            cases.sort(key=_number)
         document, *amounts = first[_SEEN_LEDGER]
-        aggregate = Aggregate(read_document(document), Ledger(*amounts), {case["id"]: case for case in cases})
+        refunds: dict[str, Case] = {}
+        for row in rows:
+            if row[_SEEN_REFUND.start] is not None:
+                case = read_document(row[_SEEN_REFUND.start])
+                refunds[case["id"]] = case
+        if len(refunds) > 1:
+            refunds = {case["id"]: case for case in sorted(refunds.values(), key=_number)}
+        aggregate = Aggregate(read_document(document), Ledger(*amounts), refunds)
         return Sight(aggregate, buyer_of(first[_SEEN_BUYER]), () if roles is None else roles_of(roles))
 
     def take(self, places: Sequence[tuple[str, str]]) -> list[Stored]:

@@ -1,6 +1,7 @@
 """What belongs to no order: settings of the database, staff, policies, calendars."""
 
 from datetime import datetime
+from functools import lru_cache
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -117,6 +118,7 @@ def staff_of(name: str, roles: str, active: bool, document: str) -> StaffRow:
     return StaffRow(name=name, roles=roles_of(roles), active=bool(active), document=read_document(document))
 
 
+@lru_cache
 def roles_of(roles: str) -> tuple[str, ...]:
-    """Read the roles of a person."""
+    """Read the roles of a person; few texts name the roles of all."""
     return tuple(read_document(roles))

@@ -16,7 +16,7 @@ import pytest
 from refundflow import values
 from refundflow.store import Store
 from refundflow.vault import BuyerRow
-from tests.support.market import CHEN, LI, Market
+from tests.support.market import CHEN, LI, SHOP, Market
 
 
 @pytest.mark.parametrize(
@@ -57,21 +57,25 @@ def test_many_who_look_first_see_one_value(live: Market) -> None:
 
 
 def test_an_answer_lets_go_of_what_it_is_made_of(live: Market) -> None:
-    """What the act left goes at the first look, what the fields are made of when the last of them was looked at."""
+    """What the fields are made of goes when the last of them was looked at."""
 
     class Maker:
-        def __call__(self) -> Callable[[str], Any]:
-            return fields.pop().field
-
         def field(self, name: str) -> Any:
             return getattr(seen, name)
 
-    seen, maker, fields = live.submit(), Maker(), [Maker()]
-    answer, kept, made_of = values.Refund.later(maker), weakref.ref(maker), weakref.ref(fields[0])
+    seen, maker = live.submit(), Maker()
+    answer, made_of = values.Refund.later(maker.field), weakref.ref(maker)
     del maker
-    assert kept() is not None
-    assert answer.id == seen.id and kept() is None and made_of() is not None
+    assert answer.id == seen.id and made_of() is not None
     assert answer == seen and made_of() is None
+
+
+def test_a_line_that_was_looked_at_keeps_no_key(live: Market) -> None:
+    """One look at an order line makes all of it, and nothing that can be reached from it opens the buyer's data."""
+    refund = live.submit()
+    line = live.refunds.record_usage(refund.order_id, usage="partly_used", actor=SHOP)
+    assert any(isinstance(item, BuyerRow) for item in _reached(line))
+    assert line.usage == "partly_used" and not any(isinstance(item, BuyerRow) for item in _reached(line))
 
 
 @pytest.mark.parametrize("look", [lambda answer: answer.buyer_id, repr, pickle.dumps, dataclasses.asdict])

@@ -224,9 +224,8 @@ class Story:
         draft = caught_up(self.aggregate, self.rules, self.now)
         case = draft.refunds[refund or self.refund]
         found = allowed(draft, case, actor)
-        assert found == allowed_on(
-            Aggregate(draft.line, draft.ledger, draft.refunds), case, actor, rules=self.rules, now=self.now
-        )
+        line = Aggregate(draft.line, draft.ledger, draft.refunds)
+        assert found == allowed_on(line, case, actor, self.rules, self.now)
         return found
 
     def outlook(self, reason: str, actor: Actor = BUYER, **params: Any) -> Any:
