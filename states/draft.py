@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from states import times
@@ -49,17 +50,21 @@ class Draft:
         self.refunds = dict(aggregate.refunds)
         self.rules = rules
         # Two hosts may disagree by a moment: nothing happens before what has already happened on the line.
-        at = latest = times.text(now)
+        self.now = now if now.tzinfo is UTC else now.astimezone(UTC)
         for document in (self.line, *self.refunds.values()):
-            if document["effective_at"] > latest:
-                latest = document["effective_at"]
-        self.now = now if latest is at and now.tzinfo is UTC else times.moment(latest)
-        self.at = latest  # the same as text
+            at = document["effective_at"]  # a line that opens has none yet
+            if at and (latest := datetime.fromisoformat(at)) > self.now:
+                self.now = latest
         self.entries: list[Entry] = []
         self.effects: list[Effect] = []
         self.open_seq = 0  # of the entry that is being made
         self.open_subject = ""
         self.open_at = ""
+
+    @cached_property
+    def at(self) -> str:
+        """Return `now` as text; who only looks needs none, and writing it is dear."""
+        return times.text(self.now)
 
     def policy_of(self, case: Case) -> Policy:
         """Return the policy that was pinned to the refund at submit."""

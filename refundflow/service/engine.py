@@ -86,9 +86,11 @@ class Engine:
 
     def time_to_read(self, tx: Tx, at: datetime | None) -> datetime:
         """Return the moment of a read: as `time`, but a rehearsal may be looked at before its first time."""
-        if self.store.rehearsal and at is None and tx.rehearsal_time() is None:
-            return BEFORE_TIME
-        return self.time(tx, at)
+        if at is not None:
+            return self.time(tx, at)
+        if not self.store.rehearsal:
+            return tx.now()
+        return tx.rehearsal_time() or BEFORE_TIME
 
     def reached(self, tx: Tx, now: datetime) -> None:
         """Remember how far a rehearsal has come."""

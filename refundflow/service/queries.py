@@ -47,7 +47,7 @@ class Queries(Lists):
         """
         caller = parse_caller(actor, buyer)
         if as_of is None and known_at is None:
-            return self.engine.look(lambda tx: self._read(tx, refund_id, caller, at))
+            return self.engine.look(lambda tx: self._view(tx, self._see(tx, refund_id, caller, at), refund_id))
 
         def read(tx: Tx) -> values.Refund:
             seen = self._see(tx, refund_id, caller, at)
