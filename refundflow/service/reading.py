@@ -14,7 +14,7 @@ from refundflow.service.requests import place_of
 from refundflow.store import Sight, StoredEntry, Tx
 from refundflow.vault import BuyerRow
 from states import times
-from states.case import Actor, Aggregate, Case, line_subject
+from states.case import NOTHING, Actor, Aggregate, Case, line_subject
 from states.decide import due
 from states.lapses import nothing_due
 
@@ -107,14 +107,12 @@ class Reading(Facade):
         if not nothing_due(found, rules, seen.now):
             found = due(found, rules=rules, now=seen.now).aggregate
         case = found.refunds[refund_id]
-        texts = self._standing_texts(tx, case, seen.owner)
+        texts = NOTHING if _WRITTEN_WITH.isdisjoint(case) else self._standing_texts(tx, case, seen.owner)
         made_of = views.SeenRefund(found, case, rules, seen.who, seen.now, self.engine.vault, seen.owner, texts=texts)
         return values.Refund.later(made_of.field)
 
     def _standing_texts(self, tx: Tx, case: Case, owner: BuyerRow | None) -> dict[str, str]:
         """Return what was written with the standing rejection, offer and request for evidence."""
-        if _WRITTEN_WITH.isdisjoint(case):
-            return {}
         offer = case["offers"].get(case.get("standing", ""), {})
         seqs = {"rejection": case.get("rejection", {}), "offer": offer, "request": case.get("request", {})}
         wanted = {name: (item["seq"], "message") for name, item in seqs.items() if item}

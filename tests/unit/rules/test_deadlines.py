@@ -1,14 +1,15 @@
 """The deadlines table: every length, every lapse, every boundary to the microsecond."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
 
 from states import codes, times
 from states.clocks import EVENTS, STANDING
+from states.lapses import nothing_due
 from states.refund_v1 import TABLE
-from tests.unit.rules.story import BUYER, SHOP, SYSTEM, ZONE, Story, agent, finance, local, with_policy
+from tests.unit.rules.story import BUYER, INSTANT, SHOP, SYSTEM, ZONE, Story, agent, finance, local, with_policy
 
 # name → (a story in which it stands since Monday 10:00, due moment, event, state after the lapse)
 ROWS: dict[str, tuple[Callable[[], Story], str, str, str]] = {
@@ -50,6 +51,25 @@ def test_each_open_state_has_one_standing_deadline_whose_lapse_the_chart_knows()
     assert set(STANDING) == set(TABLE.leaves) - TABLE.final
     for state, name in STANDING.items():
         assert state in TABLE.sources(EVENTS[name])
+
+
+@pytest.mark.parametrize("zone", [UTC, ZONE])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_look_finds_something_due_from_the_moment_itself_on(name: str, zone: tzinfo) -> None:
+    """One instant before it the line is as it stands, whatever the zone in which the moment is told."""
+    story = ROWS[name][0]()
+    due = times.moment(story.deadline(name.split()[0])["due_at"]).astimezone(zone)
+    assert nothing_due(story.aggregate, story.rules, due - INSTANT)
+    assert not nothing_due(story.aggregate, story.rules, due)
+
+
+def test_a_look_of_a_host_whose_clock_is_behind_takes_nothing_for_settled() -> None:
+    """Before the newest entry of the line, or of a refund, it is judged as an act would be; at its moment it stands."""
+    for story in (Story(), Story().submit()):
+        document = story.case if story.refund else story.aggregate.line
+        newest = times.moment(document["effective_at"])
+        assert nothing_due(story.aggregate, story.rules, newest)
+        assert not nothing_due(story.aggregate, story.rules, newest - INSTANT)
 
 
 @pytest.mark.parametrize("name", NAMES)
