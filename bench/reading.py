@@ -1,8 +1,10 @@
 """Reading one refund with what is allowed now, against one indexed SELECT of the raw driver.
 
 Between the two stands what such a read cannot do without, by hand: its statement, the documents, the rules.
+`python -m bench.reading` measures it alone, on 100,000 refunds.
 """
 
+import argparse
 import itertools
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,9 +13,9 @@ import orjson
 
 from bench.by_hand import open_hand
 from bench.recorded import Place
-from bench.report import Section
+from bench.report import Section, table
 from bench.rounds import Times, turns
-from bench.scene import AGENT, Scene
+from bench.scene import AGENT, Scene, Wanted, build, fresh
 from refundflow.service import Refunds
 from refundflow.store.moves import READ_SIGHT
 from refundflow.store.statements import compiled_once
@@ -24,6 +26,20 @@ from states.lapses import nothing_due
 OURS, BY_HAND, SELECT = "refundflow", "by hand", "one SELECT"
 STATEMENT = "SELECT document, version FROM refunds WHERE order_id = {0} AND id = {0}"
 _REFUND = 1 + len(LEDGER_COLUMNS)  # where its document stands in the row, behind the line and its ledger
+
+
+def main() -> None:
+    """Measure each database and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m bench.reading", description=__doc__)
+    parser.add_argument("--refunds", type=int, default=100_000, help="in the database (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=60, help="of ten reads each way (default: %(default)s)")
+    given = parser.parse_args()
+    measured = {}
+    for kind in ("sqlite", "postgresql"):
+        with fresh(kind) as url:
+            scene = build(kind, url, Wanted(given.refunds, 0, events=()), [OURS])
+            measured[kind] = measure(scene, rounds=given.rounds)
+    print(table(section(measured)))
 
 
 def measure(scene: Scene, *, rounds: int = 20, calls: int = 10) -> Mapping[str, Times]:
@@ -57,8 +73,8 @@ def measure(scene: Scene, *, rounds: int = 20, calls: int = 10) -> Mapping[str, 
             raise RuntimeError("by hand something else is allowed")
         times = turns(
             {
-                OURS: lambda: ours(next(places)),
                 BY_HAND: lambda: by_hand(next(places)),
+                OURS: lambda: ours(next(places)),
                 SELECT: lambda: plain.connection.execute(statement, next(places), **options).fetchone(),
             },
             rounds=rounds, calls=calls,
@@ -88,3 +104,7 @@ _ABOUT = (
     " what such a read cannot do without, the same statement by the raw driver (line, refund, buyer, role, calendars),"
     " both documents parsed, what is due and what is allowed judged by the same rules; no facade, no answer."
 )
+
+
+if __name__ == "__main__":
+    main()
