@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from states import times
@@ -50,21 +49,17 @@ class Draft:
         self.refunds = dict(aggregate.refunds)
         self.rules = rules
         # Two hosts may disagree by a moment: nothing happens before what has already happened on the line.
-        self.now = now if now.tzinfo is UTC else now.astimezone(UTC)
+        at = latest = times.text(now)
         for document in (self.line, *self.refunds.values()):
-            at = document["effective_at"]  # a line that opens has none yet
-            if at and (latest := datetime.fromisoformat(at)) > self.now:
-                self.now = latest
+            if document["effective_at"] > latest:
+                latest = document["effective_at"]
+        self.now = now if latest is at and now.tzinfo is UTC else times.moment(latest)
+        self.at = latest  # the same as text
         self.entries: list[Entry] = []
         self.effects: list[Effect] = []
         self.open_seq = 0  # of the entry that is being made
         self.open_subject = ""
         self.open_at = ""
-
-    @cached_property
-    def at(self) -> str:
-        """Return `now` as text; who only looks needs none, and writing it is dear."""
-        return times.text(self.now)
 
     def policy_of(self, case: Case) -> Policy:
         """Return the policy that was pinned to the refund at submit."""
@@ -154,6 +149,19 @@ class Draft:
             written_off=line["written_off"],
         )
         self.ledger = Ledger(ledger.reserved, ledger.in_flight, settled, ledger.charged_back, excess)
+
+
+class Look(Draft):
+    """An order line that is only judged: nothing on it may change, so nothing is copied and no moment written."""
+
+    def __init__(self, aggregate: Aggregate, rules: Rules, now: datetime) -> None:
+        self.line, self.ledger, self.refunds = aggregate.line, aggregate.ledger, aggregate.refunds
+        self.rules = rules
+        self.now = now if now.tzinfo is UTC else now.astimezone(UTC)
+        for document in (self.line, *self.refunds.values()):
+            latest = datetime.fromisoformat(document["effective_at"])
+            if latest > self.now:
+                self.now = latest
 
 
 class Change(Generic[D]):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from states import claims, clocks, enquiry, negotiation, payout, proofs, review
 from states.case import Act, Actor, Aggregate, Blocker, Case, Json
-from states.draft import Draft, Rules, Turn
+from states.draft import Draft, Look, Rules, Turn
 from states.evidence import BUYER_SIDE
 from states.lapses import catch_up
 from states.line import Fact
@@ -68,7 +68,7 @@ def allowed_on(aggregate: Aggregate, case: Case, actor: Actor, rules: Rules, now
     offered = _offered(case["state"], actor.role, bool(case["firsts"]))
     if not (offered.guards or case["firsts"]):
         return offered.events
-    return allowed(Draft(aggregate, rules, now), case, actor)
+    return allowed(Look(aggregate, rules, now), case, actor)
 
 
 def allowed(draft: Draft, case: Case, actor: Actor) -> tuple[str, ...]:

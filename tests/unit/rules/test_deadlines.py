@@ -7,6 +7,7 @@ import pytest
 
 from states import codes, times
 from states.clocks import EVENTS, STANDING
+from states.draft import Draft, Look
 from states.lapses import nothing_due
 from states.refund_v1 import TABLE
 from tests.unit.rules.story import BUYER, INSTANT, SHOP, SYSTEM, ZONE, Story, agent, finance, local, with_policy
@@ -70,6 +71,9 @@ def test_a_look_of_a_host_whose_clock_is_behind_takes_nothing_for_settled() -> N
         newest = times.moment(document["effective_at"])
         assert nothing_due(story.aggregate, story.rules, newest)
         assert not nothing_due(story.aggregate, story.rules, newest - INSTANT)
+        for now in (newest - INSTANT, newest, (newest + INSTANT).astimezone(ZONE)):
+            judged = Look(story.aggregate, story.rules, now).now
+            assert judged == Draft(story.aggregate, story.rules, now).now >= newest and judged.tzinfo is UTC
 
 
 @pytest.mark.parametrize("name", NAMES)
