@@ -23,7 +23,7 @@ from states.judge import (
 )
 from states.lapses import target_of
 from states.line import FACTS
-from states.moves import Move
+from states.moves import Move, never
 from states.outcome import outcome, refused_params
 from states.refund_v1 import TABLE
 from states.telling import refuse_on_line, tell_fact
@@ -91,20 +91,20 @@ def _submit(draft: Draft, act: Act) -> Decision:
 
 
 def _act(turn: Turn, move: Move) -> Decision:
-    role = role_blockers(move, turn.act.actor)
-    if role:
-        return _refuse(turn, "role", role)
+    act = turn.act
+    if act.actor.role not in move.roles:
+        return _refuse(turn, "role", role_blockers(move, act.actor))
     known = _known(turn)
     if known is not None:
         return outcome(turn.draft, refund=turn.case["id"], known=known)
     blockers = rule_blockers(turn, move)
     if blockers:
         return _refuse(turn, "rule", blockers)
-    proof = proofs.sort_proof(turn) if turn.act.event in proofs.EVENTS else None
-    two = move.two_persons(turn) and (proof is None or proof.kind != "kept")
-    first = turn.case["firsts"].get(turn.act.event)
-    if two and (first is None or first["terms"] != terms(turn)):
-        return _first(turn, move)
+    proof = proofs.sort_proof(turn) if act.event in proofs.EVENTS else None
+    if move.two_persons is not never and move.two_persons(turn) and (proof is None or proof.kind != "kept"):
+        first = turn.case["firsts"].get(act.event)
+        if first is None or first["terms"] != terms(turn):
+            return _first(turn, move)
     if proof is not None and proof.kind != "move":
         return _beside_proof(turn, proof)
     return _move(turn, move)
@@ -217,7 +217,8 @@ def _move(turn: Turn, move: Move) -> Decision:
             new["instance"] = "appeal"
         clocks.change_state(draft, new, target, draft.now)
         move.apply(turn, new)
-        _note_party(turn, move, new)
+        if act.actor.role == "service" and "buyer" in move.roles:
+            _note_party(act.actor.name, new)
         _tidy(draft, case, new)
     follow_ups(draft, case, new, act.event)
     _fall_of_moot_proof(draft, case["id"])
@@ -234,11 +235,10 @@ def _params(turn: Turn) -> Mapping[str, Json]:
     return {**turn.act.params, "evidence": named_files(turn, turn.case)}
 
 
-def _note_party(turn: Turn, move: Move, case: Case) -> None:
+def _note_party(service: str, case: Case) -> None:
     """Note a service that did what the claimant could have done: who acted for him never decides."""
-    role, name, _ = turn.act.actor
-    if role == "service" and "buyer" in move.roles and name not in case["parties"]:
-        case["parties"] = [*case["parties"], name]
+    if service not in case["parties"]:
+        case["parties"] = [*case["parties"], service]
 
 
 def _tidy(draft: Draft, before: Case, case: Case) -> None:

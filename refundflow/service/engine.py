@@ -300,7 +300,8 @@ class Engine:
             policy=self._policy_to_keep(tx) if opened else None,
             rehearsed_until=rehearsed_until,
         )
-        _log(decision.entries, request)
+        if log.isEnabledFor(logging.INFO):
+            _log(decision.entries, request)
 
     def lapse(self, tx: Tx, lines: Sequence[Stored], now: datetime) -> Counter[str]:
         """Write what is due on lines that were read under their locks, together; count the lines and the lapses."""
@@ -317,8 +318,9 @@ class Engine:
 
         tx.commit_each(moves())
         self.reached(tx, now)
-        for entries in fired:
-            _log(entries, None)
+        if log.isEnabledFor(logging.INFO):
+            for entries in fired:
+                _log(entries, None)
         return Counter(lines=len(fired), lapsed=sum(map(len, fired)))
 
     def _policy_to_keep(self, tx: Tx) -> tuple[str, str] | None:
@@ -412,8 +414,6 @@ def _follows(entry: StoredEntry) -> bool:
 
 
 def _log(entries: Sequence[Entry], request: Request | None) -> None:
-    if not log.isEnabledFor(logging.INFO):
-        return
     for entry in entries:
         line = {
             "refund": entry.subject,

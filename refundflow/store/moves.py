@@ -444,13 +444,15 @@ def _stored(line: Row, refunds: Sequence[Row]) -> Stored:
     _, version, head, refusal, repeats, *amounts = line
     chains, heads, counted = {subject: Chain(version, refusal)}, {subject: head}, {subject: repeats}
     cases: dict[str, Case] = {}
-    found = [(read_document(document), chain) for document, *chain in refunds]
-    if len(found) > 1:
-        found.sort(key=lambda item: _number(item[0]))
-    for case, (version, head, refusal, repeats, warned_at) in found:
+    for document, version, head, refusal, repeats, warned_at in refunds:
+        case: Case = read_document(document)
         refund = case["id"]
         cases[refund], heads[refund], counted[refund] = case, head, repeats
-        chains[refund] = Chain(version, refusal, written(warned_at))
+        chains[refund] = Chain(version, refusal, written(warned_at) if warned_at else None)
+    if len(cases) > 1:
+        in_order = sorted(cases, key=lambda refund: _number(cases[refund]))
+        cases = {refund: cases[refund] for refund in in_order}
+        chains = {subject: chains[subject] for subject in (subject, *in_order)}
     return Stored(subject, Aggregate(facts, Ledger(*amounts), cases), chains, heads, counted)
 
 
