@@ -1,6 +1,5 @@
 """The only door to the database: short transactions over compiled statements, and what they read and write."""
 
-from refundflow.store.connections import Conflict
 from refundflow.store.documents import canonical, read_document
 from refundflow.store.entries import REGISTER_ORDER
 from refundflow.store.log import TILE_WIDTH, LogEnd, Logged, Piece, StoredCheckpoint, Tile
@@ -23,6 +22,7 @@ from refundflow.store.rows import (
     StoredEntry,
     StoredText,
 )
+from refundflow.store.sessions import Conflict
 from refundflow.store.store import Store, Tx
 from refundflow.store.totals import COUNTED
 from refundflow.store.values import written

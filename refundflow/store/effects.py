@@ -5,9 +5,9 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, delete, exists, select
 
-from refundflow.store.connections import Row, Session
 from refundflow.store.documents import read_document
 from refundflow.store.rows import EffectId, EffectRow, PayoutRow
+from refundflow.store.sessions import Row, Session
 from refundflow.store.statements import select_where, update_where
 from refundflow.store.values import moment
 from refundflow.tables import Moment, Payout, PendingEffect, table_of

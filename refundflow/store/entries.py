@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from sqlalchemy import bindparam, desc, func, select, tuple_
 
-from refundflow.store.connections import Conflict, Row, Session
 from refundflow.store.moves import INSERT_ENTRY, entry_columns
 from refundflow.store.rows import FIRST_PREVIOUS, Head, Sealed, StoredEntry
+from refundflow.store.sessions import Conflict, Row, Session
 from refundflow.store.statements import select_where
 from refundflow.store.values import moment
 from refundflow.tables import Transition, table_of

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Text, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from refundflow.store.connections import Session
+from refundflow.store.sessions import Session
 from refundflow.tables import Total, Transition, table_of
 
 _LOG = table_of(Transition)

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from sqlalchemy import BigInteger, Integer, bindparam, desc, func, select, tuple_
 
-from refundflow.store.connections import Row
 from refundflow.store.horizon import Horizon
+from refundflow.store.sessions import Row
 from refundflow.store.statements import insert_row
 from refundflow.store.values import moment
 from refundflow.tables import CheckpointRow, TilePiece, Transition, table_of

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Integer, LargeBinary, bindparam, case, cast, null, select, tuple_
 
-from refundflow.store.connections import Question, Session
+from refundflow.store.sessions import Question, Session
 from refundflow.tables import Transition, table_of
 
 _LOG = table_of(Transition)

@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import JSON, Select, Table, TableValuedAlias, bindparam, func, literal_column, select, update
 from sqlalchemy.sql.base import Executable
 
-from refundflow.store.connections import Question, Row, Session
 from refundflow.store.documents import canonical_text, document_text, read_document, rows_text
 from refundflow.store.news import TELL
 from refundflow.store.people import ADD_CONTENT, ADD_PERSONAL, buyer_of
 from refundflow.store.registers import ADD_POLICY, REACH_TIME, REHEARSAL_TIME, roles_of
 from refundflow.store.rows import Chain, Json, Move, Scene, Sealed, Sight, Stored
+from refundflow.store.sessions import Question, Row, Session
 from refundflow.store.statements import (
     DialectName,
     in_sets,

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Text, cast, func, literal_column, select
 
-from refundflow.store.connections import Conflict, Database
+from refundflow.store.database import Database
+from refundflow.store.sessions import Conflict
 
 CHANNEL = "refundflow"
 # As text, for a statement of several parts that several servers answer may have no part of no type.

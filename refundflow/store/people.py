@@ -4,8 +4,8 @@ import json
 
 from sqlalchemy import bindparam, select, tuple_
 
-from refundflow.store.connections import Row, Session
 from refundflow.store.rows import LineOfBuyer, StoredText
+from refundflow.store.sessions import Row, Session
 from refundflow.store.statements import in_sets, insert_or, insert_row, select_where
 from refundflow.tables import Buyer, EvidenceContent, OrderLine, Personal, Refund, table_of
 from refundflow.vault import BuyerRow

@@ -2,7 +2,8 @@
 
 from queue import Empty, SimpleQueue
 
-from refundflow.store.connections import Conflict, Connection, Database
+from refundflow.store.database import Database
+from refundflow.store.sessions import Conflict, Connection
 
 KEPT = 8  # connections that stay open while nobody uses them
 MOST = 32  # in use at once

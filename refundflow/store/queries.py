@@ -6,9 +6,9 @@ from typing import Any, cast
 
 from sqlalchemy import Column, ColumnElement, Integer, Select, bindparam, exists, false, func, select, tuple_
 
-from refundflow.store.connections import Session
 from refundflow.store.documents import read_document
 from refundflow.store.rows import ClaimsOfBuyer, PaymentFacts
+from refundflow.store.sessions import Session
 from refundflow.store.values import moment
 from refundflow.tables import Moment, OrderLine, Payout, PendingEffect, Refund, table_of
 from states import times

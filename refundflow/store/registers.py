@@ -6,9 +6,9 @@ from functools import lru_cache
 from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from refundflow.store.connections import Session
 from refundflow.store.documents import canonical_text, read_document
 from refundflow.store.rows import StaffRow
+from refundflow.store.sessions import Session
 from refundflow.store.statements import insert_or, select_where
 from refundflow.store.values import moment, written
 from refundflow.tables import CalendarText, Meta, PolicyText, Staff, table_of

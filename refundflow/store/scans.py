@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Column, Select, bindparam, select, tuple_
 from sqlmodel import SQLModel
 
-from refundflow.store.connections import Session
 from refundflow.store.entries import entry_of
 from refundflow.store.rows import StoredEntry
+from refundflow.store.sessions import Session
 from refundflow.tables import Buyer, OrderLine, Payout, Refund, Transition, table_of
 from refundflow.vault import BuyerRow
 

@@ -16,7 +16,7 @@ from refundflow import migrations
 from refundflow.clock import utc_now
 from refundflow.config import Synchronous
 from refundflow.errors import BadInput, NotInitialised
-from refundflow.store.connections import Connection, Database, Session, database_of
+from refundflow.store.database import Database, database_of
 from refundflow.store.effects import Effects
 from refundflow.store.entries import Entries
 from refundflow.store.log import Log
@@ -28,6 +28,7 @@ from refundflow.store.pool import Pool
 from refundflow.store.queries import Queries
 from refundflow.store.registers import Registers
 from refundflow.store.scans import Scans
+from refundflow.store.sessions import Connection, Session
 from refundflow.store.statements import DialectName
 from refundflow.store.totals import Totals
 from refundflow.store.values import moment

@@ -2,8 +2,8 @@
 
 from sqlalchemy import bindparam, delete, select, update
 
-from refundflow.store.connections import Session
 from refundflow.store.people import buyer_of
+from refundflow.store.sessions import Session
 from refundflow.store.statements import next_version, select_where, update_where
 from refundflow.tables import Buyer, EvidenceContent, OrderLine, PendingEffect, Personal, table_of
 from refundflow.vault import BuyerRow

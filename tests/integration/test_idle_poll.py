@@ -11,8 +11,8 @@ from sqlalchemy import Connection, text
 from bench.clones import clone
 from refundflow import migrations
 from refundflow.service.work import SYSTEM_KINDS
-from refundflow.store.connections import Session
 from refundflow.store.queries import FIRST_DUE, FIRST_WARNING, READ_DUE, READ_WARNINGS
+from refundflow.store.sessions import Session
 from refundflow.store.statements import Compiled, compiled_once
 from refundflow.store.store import Tx
 from states import times

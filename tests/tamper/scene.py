@@ -18,7 +18,7 @@ from refundflow.proof.keys import write_key
 from refundflow.proof.notes import SigningKey
 from refundflow.service import Refunds
 from refundflow.store import Tx
-from refundflow.store.connections import Session
+from refundflow.store.sessions import Session
 from refundflow.store.statements import DialectName
 from refundflow.store.store import REHEARSAL_SECRET
 from refundflow.vault import Vault

@@ -1,0 +1,69 @@
+"""The two kinds of database as the store sees them: how to connect, begin and lock, which errors mean "try again"."""
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from sqlalchemy import URL
+
+from refundflow.store.postgres import PostgresDatabase
+from refundflow.store.sessions import Conflict, Connection, Session
+from refundflow.store.sqlite import SqliteDatabase
+from refundflow.store.statements import DialectName
+
+
+class Database(Protocol):
+    """What the store needs of a kind of database."""
+
+    dialect: DialectName
+    durable: bool  # what is committed survives a power cut; a killed process loses nothing either way
+
+    def connect(self) -> Connection:
+        """Open a driver connection on which every statement commits by itself until a transaction begins."""
+        ...
+
+    def transaction(
+        self, connection: Connection, *, write: bool, wipe: bool = False
+    ) -> AbstractContextManager[Session]:
+        """Run one transaction: committed at the end, rolled back by an exception.
+
+        With `wipe` what is deleted or replaced within is overwritten where the database can do that.
+        """
+        ...
+
+    def look(self, connection: Connection) -> AbstractContextManager[Session]:
+        """Read without a transaction: each statement sees one moment."""
+        ...
+
+    def act(self, connection: Connection) -> AbstractContextManager[Session]:
+        """Read and then write once, together or not at all; without a lock where what was read is checked again."""
+        ...
+
+    def settle(self, connection: Connection) -> bool:
+        """Bring what was overwritten to where the old bytes stand; False when readers still hold them."""
+        ...
+
+    def conflict(self, problem: BaseException) -> Conflict | None:
+        """Read a driver's error as a conflict, None where trying again would not help."""
+        ...
+
+    def broken(self, connection: Connection) -> bool:
+        """Tell whether a connection that is in no transaction is of no more use."""
+        ...
+
+    def interrupted(self, connection: Connection) -> None:
+        """Give back what is held for a connection that an interrupt, which may come at any place, has left somehow."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held beside the connections."""
+        ...
+
+    def forked(self) -> None:
+        """Give back in a child process what it has inherited beside the connections."""
+        ...
+
+
+def database_of(url: URL, wait_seconds: float) -> Database:
+    """Choose the kind of database by the URL; a writer that waits longer for a lock gives up as busy."""
+    kind = SqliteDatabase if url.get_backend_name() == "sqlite" else PostgresDatabase
+    return kind(url, wait_seconds)
