@@ -23,8 +23,9 @@ from refundflow.store.rows import (
     StoredText,
 )
 from refundflow.store.sessions import Conflict
-from refundflow.store.store import Store, Tx
+from refundflow.store.store import Store
 from refundflow.store.totals import COUNTED
+from refundflow.store.tx import Tx
 from refundflow.store.values import written
 
 __all__ = [

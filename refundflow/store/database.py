@@ -6,7 +6,7 @@ from typing import Protocol
 from sqlalchemy import URL
 
 from refundflow.store.postgres import PostgresDatabase
-from refundflow.store.sessions import Conflict, Connection, Session
+from refundflow.store.sessions import Conflict, Connection, LookingSession, Session
 from refundflow.store.sqlite import SqliteDatabase
 from refundflow.store.statements import DialectName
 
@@ -16,6 +16,7 @@ class Database(Protocol):
 
     dialect: DialectName
     durable: bool  # what is committed survives a power cut; a killed process loses nothing either way
+    remote: bool  # it may go away between two transactions
 
     def connect(self) -> Connection:
         """Open a driver connection on which every statement commits by itself until a transaction begins."""
@@ -30,12 +31,12 @@ class Database(Protocol):
         """
         ...
 
-    def look(self, connection: Connection) -> AbstractContextManager[Session]:
-        """Read without a transaction: each statement sees one moment."""
+    def look(self, connection: Connection) -> LookingSession:
+        """Make what reads without a transaction: each statement sees one moment."""
         ...
 
-    def act(self, connection: Connection) -> AbstractContextManager[Session]:
-        """Read and then write once, together or not at all; without a lock where what was read is checked again."""
+    def act(self, connection: Connection) -> LookingSession:
+        """Make what reads and then writes once, together or not at all; what was read is checked, not locked."""
         ...
 
     def settle(self, connection: Connection) -> bool:
@@ -50,16 +51,8 @@ class Database(Protocol):
         """Tell whether a connection that is in no transaction is of no more use."""
         ...
 
-    def interrupted(self, connection: Connection) -> None:
-        """Give back what is held for a connection that an interrupt, which may come at any place, has left somehow."""
-        ...
-
-    def close(self) -> None:
-        """Give back what is held beside the connections."""
-        ...
-
-    def forked(self) -> None:
-        """Give back in a child process what it has inherited beside the connections."""
+    def forked(self, connection: Connection) -> None:
+        """Give back in a child process what it has inherited with the connection of its parent."""
         ...
 
 

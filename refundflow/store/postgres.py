@@ -24,6 +24,7 @@ class PostgresDatabase:
 
     dialect: DialectName = "postgresql"
     durable = True
+    remote = True
 
     def __init__(self, url: URL, wait_seconds: float) -> None:
         try:
@@ -35,7 +36,6 @@ class PostgresDatabase:
             raise Misconfigured("PostgreSQL needs the extra: pip install 'refundflow[postgres]'") from problem
         self._driver, self._int8, self._prepared = psycopg, Int8Dumper, Prepared
         self._idle = psycopg.pq.TransactionStatus.IDLE
-        self._lost = (psycopg.OperationalError,)
         self._is_one_server: bool | None = None  # not asked yet
         self._lock_timeout = f"SET lock_timeout = {int(wait_seconds * 1000)}"
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -59,6 +59,8 @@ class PostgresDatabase:
             if not self.durable:
                 connection.execute("SET synchronous_commit = off")
             connection.prepared = self._prepared(connection)  # type: ignore[attr-defined]
+            said = connection.said = select.poll()  # type: ignore[attr-defined]
+            said.register(connection.fileno(), select.POLLIN)
         except self._driver.OperationalError as problem:
             raise Conflict("busy", f"the server does not take a connection: {problem}") from problem
         return connection
@@ -87,13 +89,13 @@ class PostgresDatabase:
             # PostgreSQL answers so, without an error, when one inside the transaction was passed over
             raise self._driver.errors.InFailedSqlTransaction("a transaction with an error in it cannot be committed")
 
-    def look(self, connection: Connection) -> LookingSession:
+    def look(self, connection: Connection) -> "ServerSession":
         """Read without a transaction."""
-        return LookingSession(connection, self.dialect, connection.prepared, self._lost)
+        return ServerSession(connection, self.dialect, connection.prepared)
 
     def act(self, connection: Connection) -> "StatementSession":
         """Let each statement commit by itself: one that reads, one that writes if nothing has changed since."""
-        return StatementSession(connection, self.dialect, connection.prepared, self._lost)
+        return StatementSession(connection, self.dialect, connection.prepared)
 
     def _roll_back(self, connection: Connection) -> None:
         """End what was begun; a connection that cannot even do that is closed, and the server ends it."""
@@ -119,20 +121,11 @@ class PostgresDatabase:
 
     def broken(self, connection: Connection) -> bool:
         """Tell whether the server has gone: on an idle connection it has nothing else to say."""
-        if connection.closed or connection.pgconn.transaction_status != self._idle:
-            return True
-        asked = select.poll()  # select() knows no number of a file beyond 1023
-        asked.register(connection.fileno(), select.POLLIN)
-        return bool(asked.poll(0))
+        # select() knows no number of a file beyond 1023, hence poll()
+        return connection.pgconn.transaction_status != self._idle or bool(connection.said.poll(0))
 
-    def interrupted(self, connection: Connection) -> None:
-        """Do nothing: what the server holds for a connection ends with it."""
-
-    def close(self) -> None:
-        """Do nothing: there are only the connections."""
-
-    def forked(self) -> None:
-        """Do nothing; see `close`."""
+    def forked(self, connection: Connection) -> None:
+        """Do nothing: the driver closes no connection that another process has opened."""
 
 
 class PipelinedSession(Session):
@@ -181,12 +174,26 @@ class PipelinedSession(Session):
         self._pipeline.sync()
 
 
-class StatementSession(LookingSession):
+class ServerSession(LookingSession):
+    """A session without a transaction on a server, which may go away."""
+
+    def cut_off(self, problem: BaseException) -> Conflict | None:
+        """Tell a problem of a connection that is closed now: behind a read nothing was done."""
+        if not self._connection.closed or not isinstance(problem, self._connection.OperationalError):
+            return None
+        if self.written:
+            return Conflict("unknown", f"the server went away while it was committing: {problem}")
+        return Conflict("busy", f"the server went away before anything was committed: {problem}")
+
+
+class StatementSession(ServerSession):
     """A session without a transaction: it may read, and then write once, in one statement that commits by itself."""
 
     def write(self, rows: Writes, *, until: datetime | None = None) -> None:
         """Run all in one statement that fails from the moment `until` on; see `together`."""
-        self._write_once()
+        if self.written:
+            raise TypeError("what is written twice needs a transaction")
+        self.written = True
         if until is not None:  # last: others may have been waited for
             rows = {**rows, CHECK_TIME: [{"until": until}]}
         shape = [(statement, len(values)) for statement, values in rows.items() if values]

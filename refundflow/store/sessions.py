@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, Self, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from sqlalchemy.sql.base import Executable
 
@@ -129,31 +129,23 @@ class Session:
 
 
 class LookingSession(Session):
-    """A session without a transaction: each of its reads sees one moment, another the next."""
+    """A session without a transaction: each of its reads sees one moment, another the next; it is used again."""
 
     locks = False
-    _writing = False  # so far only reads were sent
+    written = False  # what was read so far is all that was sent
 
-    def __init__(
-        self, connection: Connection, dialect: DialectName, runs: Any, lost: tuple[type[Exception], ...] = ()
-    ) -> None:
-        """Take what runs statements (a file's connection or `Prepared`), and how the driver tells of a lost server."""
-        self._connection, self.dialect, self._runs, self._lost = connection, dialect, runs, lost
+    def __init__(self, connection: Connection, dialect: DialectName, runs: Any) -> None:
+        """Take what runs statements: the connection to a file, or `Prepared`."""
+        self._connection, self.dialect, self._runs = connection, dialect, runs
 
     def _execute(self, statement: Executable, values: Mapping[str, Any]) -> Any:
         """Run a statement; each is read to its end before the next."""
         made = compiled_once(statement, self.dialect)
         return self._runs.execute(made.text, made.bound(values))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: object) -> None:
-        if problem is None or not isinstance(problem, self._lost) or not self._connection.closed:
-            return
-        if self._writing:
-            raise Conflict("unknown", f"the server went away while it was committing: {problem}") from problem
-        raise Conflict("busy", f"the server went away before anything was committed: {problem}") from problem
+    def cut_off(self, problem: BaseException) -> Conflict | None:
+        """Tell what it means if the problem is that the other side went away; None where it is another."""
+        return None
 
     def write(self, rows: Writes, *, until: datetime | None = None) -> None:
         """Refuse: who looks writes nothing."""
@@ -166,8 +158,3 @@ class LookingSession(Session):
     def run(self, statement: Executable, **values: Any) -> int:
         """Refuse; see `write`."""
         raise TypeError("a look writes nothing")
-
-    def _write_once(self) -> None:
-        if self._writing:
-            raise TypeError("what is written twice needs a transaction")
-        self._writing = True

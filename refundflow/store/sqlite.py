@@ -3,10 +3,8 @@
 import fcntl
 import os
 import sqlite3
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 
@@ -22,7 +20,6 @@ _LOOK_AGAIN_SECONDS = 0.0002
 _CACHE_KIB = 32 * 1024
 # 16 MiB of write-ahead log before its pages are copied into the file: what changes again and again is copied once.
 _CHECKPOINT_PAGES = 4000
-_BUSY = "the lock of the writers did not come free"
 
 
 class SqliteDatabase:
@@ -30,19 +27,18 @@ class SqliteDatabase:
 
     dialect: DialectName = "sqlite"
     durable = True
+    remote = False
 
     def __init__(self, url: URL, wait_seconds: float) -> None:
         self._path, self._wait_seconds = str(url.database), wait_seconds
-        self._turn = threading.Lock()
-        self._lock_file: int | None = None
-        self._writer: sqlite3.Connection | None = None  # whose turn it is
 
-    def connect(self) -> sqlite3.Connection:
+    def connect(self) -> "FileConnection":
         """Open the file; it must exist."""
         connection = sqlite3.connect(
-            f"file:{_quoted(self._path)}?mode=rw",
+            f"file:{_quoted(self._path)}?mode=rw", factory=FileConnection,
             uri=True, isolation_level=None, check_same_thread=False, timeout=self._wait_seconds, cached_statements=256,
         )  # fmt: skip
+        connection.path, connection.wait_seconds = self._path, self._wait_seconds
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if self.durable else 'NORMAL'}")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -50,53 +46,27 @@ class SqliteDatabase:
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         return connection
 
-    @contextmanager
-    def transaction(self, connection: sqlite3.Connection, *, write: bool, wipe: bool = False) -> Iterator[Session]:
+    def transaction(
+        self, connection: "FileConnection", *, write: bool, wipe: bool = False
+    ) -> AbstractContextManager[Session]:
         """Run one transaction: committed at the end, rolled back by an exception; wiped is what zeros overwrite."""
-        if wipe:
-            connection.execute("PRAGMA secure_delete = ON").fetchall()
-        try:
-            with _Writing(self, connection) if write else _Reading(connection):
-                yield Session(connection, self.dialect)
-        finally:
-            if wipe:
-                connection.execute("PRAGMA secure_delete = OFF").fetchall()
+        return _Writing(connection, wipe=wipe) if write else _Reading(connection)
 
-    def look(self, connection: sqlite3.Connection) -> LookingSession:
+    def look(self, connection: "FileConnection") -> LookingSession:
         """Read without a transaction."""
         return LookingSession(connection, self.dialect, connection)
 
-    def act(self, connection: sqlite3.Connection) -> "FileSession":
+    def act(self, connection: "FileConnection") -> "FileSession":
         """Read before the others must wait, and write if nothing has changed since."""
-        return FileSession(connection, self)
+        return FileSession(connection, self.dialect, connection)
 
-    def lock(self, writer: sqlite3.Connection) -> None:
-        """Take the writers' lock: SQLite alone lets some of several processes wait for seconds."""
-        if not self._turn.acquire(timeout=self._wait_seconds):
-            raise Conflict("busy", _BUSY)
-        try:
-            if self._lock_file is None:
-                self._lock_file = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            _acquire(self._lock_file, self._wait_seconds)
-            self._writer = writer
-        except BaseException:
-            self.unlock()  # an interrupt may come when the lock is there already
-            raise
-
-    def unlock(self) -> None:
-        """Give the writers' lock back."""
-        if self._lock_file is not None:
-            fcntl.flock(self._lock_file, fcntl.LOCK_UN)
-        self._writer = None
-        self._turn.release()
-
-    def settle(self, connection: sqlite3.Connection) -> bool:
+    def settle(self, connection: "FileConnection") -> bool:
         """Copy the write-ahead log into the file and cut it to nothing, which needs a moment without readers."""
-        self.lock(connection)
         try:
+            connection.queue()
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:
-            self.unlock()
+            connection.leave()
         return not busy
 
     def conflict(self, problem: BaseException) -> Conflict | None:
@@ -113,35 +83,66 @@ class SqliteDatabase:
             return Conflict("changed", str(problem))
         return None
 
-    def broken(self, connection: sqlite3.Connection) -> bool:
+    def broken(self, connection: "FileConnection") -> bool:
         """Answer that a file does not break."""
         return False
 
-    def interrupted(self, connection: sqlite3.Connection) -> None:
-        """Give the writers' lock back, if it is held for this connection."""
-        if self._writer is connection:
-            connection.rollback()
-            self.unlock()
+    def forked(self, connection: "FileConnection") -> None:
+        """Close the file of the lock: a lock on it lasts as long as any process has it open, the parent or not."""
+        connection.close_lock()
+
+
+class FileConnection(sqlite3.Connection):
+    """A connection to a file that queues with all others, of this process too, before it writes.
+
+    SQLite alone lets some of several processes wait for seconds. Each connection opens the file of the lock for
+    itself, so that the lock is the connection's own: to give it back is right whether one has it or not.
+    """
+
+    path: str  # of the database
+    wait_seconds: float
+    _lock: int | None = None  # the number of the open file
+
+    def queue(self) -> None:
+        """Wait for the lock of the writers.
+
+        Raises:
+            Conflict: it did not come free.
+        """
+        if self._lock is None:
+            self._lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        end = 0.0
+        while True:
+            try:
+                return fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as problem:
+                end = end or time.monotonic() + self.wait_seconds
+                if time.monotonic() > end:
+                    raise Conflict("busy", "the lock of the writers did not come free") from problem
+                time.sleep(_LOOK_AGAIN_SECONDS)
+
+    def leave(self) -> None:
+        """Let the next one write."""
+        if self._lock is not None:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def close_lock(self) -> None:
+        """Close the file of the lock."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def close(self) -> None:
-        """Close the file of the lock."""
-        with self._turn:
-            if self._lock_file is not None:
-                os.close(self._lock_file)
-                self._lock_file = None
-
-    def forked(self) -> None:
-        """Close the file of the lock: a lock on it lasts as long as any process has it open, the parent or not."""
-        self._turn, self._writer = threading.Lock(), None
-        self.close()
+        """Close the connection, in the middle of whatever it was."""
+        try:
+            self.rollback()  # a cursor that somebody still has would keep it open
+        finally:
+            super().close()
+            self.close_lock()
 
 
 class FileSession(LookingSession):
     """A session on a file: it may read, and then write once, in one transaction that the other writers wait for."""
-
-    def __init__(self, connection: sqlite3.Connection, database: SqliteDatabase) -> None:
-        super().__init__(connection, database.dialect, connection)
-        self._database = database
 
     def write(self, rows: Writes, *, until: datetime | None = None) -> None:
         """Run all in one transaction that begins before the moment `until`.
@@ -149,35 +150,47 @@ class FileSession(LookingSession):
         Raises:
             Conflict: a row was not there, or not as it was expected, or it is later.
         """
-        self._write_once()
-        execute = self._connection.execute
-        with _Writing(self._database, self._connection):
+        if self.written:
+            raise TypeError("what is written twice needs a transaction")
+        self.written = True
+        connection = self._connection
+        execute = connection.execute
+        try:
+            connection.queue()
+            execute("BEGIN IMMEDIATE")
             if until is not None and utc_now() >= until:  # others may have been waited for
                 raise Conflict("changed", "it was judged too long ago")
             for statement, values in rows.items():
+                made = compiled_once(statement, "sqlite")
                 for row in values:
-                    made = compiled_once(statement, "sqlite")
                     done = execute(made.text, made.bound(row))
                     if not (made.may_exist or (done.fetchone() if made.reads else done.rowcount == 1)):
                         raise Conflict("changed", "what was read is no longer so")
+            execute("COMMIT")
+        except BaseException:
+            connection.rollback()
+            raise
+        finally:
+            connection.leave()
 
 
 class _Writing:
-    """A write transaction on a file: the others wait; committed at the end, rolled back by an exception.
+    """A write transaction on a file: the others wait; committed at the end, rolled back by an exception."""
 
-    A class, and no generator: a third of the calls.
-    """
+    def __init__(self, connection: FileConnection, *, wipe: bool) -> None:
+        self._connection, self._wipe = connection, wipe
 
-    def __init__(self, database: SqliteDatabase, connection: sqlite3.Connection) -> None:
-        self._database, self._connection = database, connection
-
-    def __enter__(self) -> None:
-        self._database.lock(self._connection)
+    def __enter__(self) -> Session:
+        connection = self._connection
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            if self._wipe:
+                connection.execute("PRAGMA secure_delete = ON").fetchall()
+            connection.queue()
+            connection.execute("BEGIN IMMEDIATE")
         except BaseException:
             self._end()
             raise
+        return Session(connection, "sqlite")
 
     def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: object) -> None:
         try:
@@ -191,22 +204,25 @@ class _Writing:
         try:
             self._connection.rollback()
         finally:
-            self._database.unlock()
+            self._connection.leave()
+            if self._wipe:
+                self._connection.execute("PRAGMA secure_delete = OFF").fetchall()
 
 
 class _Reading:
     """A transaction on a file that sees one moment and cannot write."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: FileConnection) -> None:
         self._connection = connection
 
-    def __enter__(self) -> None:
-        self._connection.execute("PRAGMA query_only = ON")
+    def __enter__(self) -> Session:
         try:
+            self._connection.execute("PRAGMA query_only = ON")
             self._connection.execute("BEGIN")
         except BaseException:
             self._end()
             raise
+        return Session(self._connection, "sqlite")
 
     def __exit__(self, *_: object) -> None:
         self._end()
@@ -216,18 +232,6 @@ class _Reading:
             self._connection.rollback()
         finally:
             self._connection.execute("PRAGMA query_only = OFF")
-
-
-def _acquire(lock: int, wait_seconds: float) -> None:
-    end = 0.0
-    while True:
-        try:
-            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as problem:
-            end = end or time.monotonic() + wait_seconds
-            if time.monotonic() > end:
-                raise Conflict("busy", _BUSY) from problem
-            time.sleep(_LOOK_AGAIN_SECONDS)
 
 
 def _quoted(path: str) -> str:

@@ -3,56 +3,24 @@
 import hashlib
 import os
 import secrets
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
-from datetime import datetime
-from functools import partial
-from typing import Any, Self
+from contextlib import AbstractContextManager
+from typing import Self
 from weakref import WeakSet
 
 from sqlalchemy import URL
 
 from refundflow import migrations
-from refundflow.clock import utc_now
 from refundflow.config import Synchronous
 from refundflow.errors import BadInput, NotInitialised
 from refundflow.store.database import Database, database_of
-from refundflow.store.effects import Effects
-from refundflow.store.entries import Entries
-from refundflow.store.log import Log
-from refundflow.store.log_pages import LogPages
-from refundflow.store.moves import READ_CLOCK, Moves
 from refundflow.store.news import News
-from refundflow.store.people import People
-from refundflow.store.pool import Pool
-from refundflow.store.queries import Queries
-from refundflow.store.registers import Registers
-from refundflow.store.scans import Scans
-from refundflow.store.sessions import Connection, Session
+from refundflow.store.pool import Pool, Transaction
 from refundflow.store.statements import DialectName
-from refundflow.store.totals import Totals
-from refundflow.store.values import moment
-from refundflow.store.wiping import Wiping
+from refundflow.store.tx import Tx
 
 WAIT_SECONDS = 10.0
 # Known to everybody, so that two rehearsals of the same story have equal histories.
 REHEARSAL_SECRET = hashlib.sha256(b"refundflow rehearsal").digest()
-
-
-class Tx(Moves, Entries, LogPages, Scans, Queries, Effects, Registers, People, Wiping, Totals, Log):
-    """One transaction; `now` is asked of the clock that all hosts of a live database share."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-
-    def now(self) -> datetime:
-        """Return the present moment: the host's on SQLite, on PostgreSQL the server's, as of the newest lock."""
-        if self.session.dialect == "sqlite":
-            return utc_now()
-        if self.clock is None:
-            [[now]] = self.session.rows(READ_CLOCK)
-            self.clock = moment(now)
-        return self.clock
 
 
 class Store:
@@ -125,13 +93,11 @@ class Store:
         """Begin anew in a child process: two cannot speak on one connection."""
         self.news.forked()
         self._pool.forked()
-        self._database.forked()
 
     def close(self) -> None:
         """Close all connections that are not in use."""
         self.news.close()
         self._pool.close()
-        self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -147,7 +113,9 @@ class Store:
         Raises:
             Conflict: others were in the way; nothing was done, the whole act may be tried again.
         """
-        return _Lent(self._pool, self._database, self._database.act)
+        lent = self._pool.take()
+        lent.session = lent.acting
+        return lent
 
     def write(self, *, wipe: bool = False) -> AbstractContextManager[Tx]:
         """Run one short transaction: committed at the end, rolled back by an exception.
@@ -157,7 +125,7 @@ class Store:
         Raises:
             Conflict: others were in the way; nothing was done, the whole act may be tried again.
         """
-        return _Lent(self._pool, self._database, partial(self._database.transaction, write=True, wipe=wipe))
+        return self._transaction(write=True, wipe=wipe)
 
     def read(self) -> AbstractContextManager[Tx]:
         """Read one consistent snapshot.
@@ -165,7 +133,7 @@ class Store:
         Raises:
             Conflict: the database stayed locked.
         """
-        return _Lent(self._pool, self._database, partial(self._database.transaction, write=False))
+        return self._transaction(write=False)
 
     def look(self) -> AbstractContextManager[Tx]:
         """Read without a snapshot: one statement sees one moment, the next another.
@@ -173,7 +141,13 @@ class Store:
         Raises:
             Conflict: the database stayed locked.
         """
-        return _Lent(self._pool, self._database, self._database.look)
+        lent = self._pool.take()
+        lent.session = lent.looking
+        return lent
+
+    def _transaction(self, *, write: bool, wipe: bool = False) -> Transaction:
+        lent = self._pool.take()
+        return Transaction(lent, self._database.transaction(lent.connection, write=write, wipe=wipe), self._pool)
 
     def settle(self) -> bool:
         """Bring what was wiped to the place of the old bytes; False when others still read these: try again.
@@ -181,66 +155,11 @@ class Store:
         Raises:
             Conflict: the database stayed locked.
         """
-        connection = self._pool.take()
+        lent = self._pool.take()
         try:
-            return self._database.settle(connection)
+            return self._database.settle(lent.connection)
         finally:
-            self._pool.give(connection)
-
-
-class _Lent:
-    """A connection that works, lent for one transaction; what the driver raises is a conflict where it reads so.
-
-    A class, and no generator: half the calls.
-    """
-
-    _transaction: Any = None  # until it was made
-
-    def __init__(
-        self, pool: Pool, database: Database, begin: Callable[[Connection], AbstractContextManager[Session]]
-    ) -> None:
-        self._pool, self._database, self._begin = pool, database, begin
-
-    def __enter__(self) -> Tx:
-        self._connection = self._pool.take()
-        try:
-            self._transaction = self._begin(self._connection)
-            return Tx(self._transaction.__enter__())
-        except BaseException as problem:
-            self._failed(problem)
-            raise
-
-    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: Any) -> None:
-        try:
-            self._transaction.__exit__(kind, problem, trace)
-        except BaseException as raised:
-            self._failed(raised)
-            raise
-        if problem is None:
-            self._pool.give(self._connection)
-        else:
-            self._failed(problem)
-
-    def _failed(self, problem: BaseException) -> None:
-        """Give the connection back if it is of use, and raise what the problem means if that is a conflict."""
-        sound = False
-        try:
-            if isinstance(problem, Exception):
-                sound = not self._database.broken(self._connection)
-                conflict = self._database.conflict(problem)
-                if conflict is not None:
-                    raise conflict from problem
-            else:
-                self._interrupted(problem)
-        finally:
-            self._pool.give(self._connection, sound=sound)
-
-    def _interrupted(self, problem: BaseException) -> None:
-        """End what may be left: an interrupt can come anywhere, also while a transaction ends."""
-        if self._transaction is not None:
-            with suppress(BaseException):
-                self._transaction.__exit__(type(problem), problem, problem.__traceback__)
-        self._database.interrupted(self._connection)
+            self._pool.give(lent)
 
 
 _stores: WeakSet[Store] = WeakSet()

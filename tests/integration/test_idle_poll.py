@@ -14,7 +14,7 @@ from refundflow.service.work import SYSTEM_KINDS
 from refundflow.store.queries import FIRST_DUE, FIRST_WARNING, READ_DUE, READ_WARNINGS
 from refundflow.store.sessions import Session
 from refundflow.store.statements import Compiled, compiled_once
-from refundflow.store.store import Tx
+from refundflow.store.tx import Tx
 from states import times
 from tests.support.aged import waiting_for_evidence
 from tests.support.databases import Databases
