@@ -63,6 +63,8 @@ class Lent:
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if (confirm := self.session.confirm) is not None:
+            confirm()
         if problem is None:
             self._pool.give(self)
         else:

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from contextlib import AbstractContextManager
 from datetime import datetime
+from mmap import mmap
 from pathlib import Path
 
 from sqlalchemy import URL
@@ -20,10 +21,13 @@ _LOOK_AGAIN_SECONDS = 0.0002
 _CACHE_KIB = 32 * 1024
 # 16 MiB of write-ahead log before its pages are copied into the file: what changes again and again is copied once.
 _CHECKPOINT_PAGES = 4000
+_BEGUN, _ENDED, _FLUSHED = range(3)
+_COMMITS_BYTES = 24
+_to_disk = getattr(os, "fdatasync", os.fsync)
 
 
 class SqliteDatabase:
-    """An SQLite file in WAL mode, full synchronous; writers queue at a lock file before `BEGIN IMMEDIATE`."""
+    """An SQLite file in WAL mode; writers queue at a lock file before `BEGIN IMMEDIATE`."""
 
     dialect: DialectName = "sqlite"
     durable = True
@@ -38,9 +42,9 @@ class SqliteDatabase:
             f"file:{_quoted(self._path)}?mode=rw", factory=FileConnection,
             uri=True, isolation_level=None, check_same_thread=False, timeout=self._wait_seconds, cached_statements=256,
         )  # fmt: skip
-        connection.path, connection.wait_seconds = self._path, self._wait_seconds
+        connection.path, connection.wait_seconds, connection.durable = self._path, self._wait_seconds, self.durable
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {'FULL' if self.durable else 'NORMAL'}")
+        connection.execute("PRAGMA synchronous = NORMAL")  # what is committed is flushed behind the lock
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
@@ -54,11 +58,11 @@ class SqliteDatabase:
 
     def look(self, connection: "FileConnection") -> LookingSession:
         """Read without a transaction."""
-        return LookingSession(connection, self.dialect, connection)
+        return LookingSession(connection, self.dialect, connection, connection.flush)
 
     def act(self, connection: "FileConnection") -> "FileSession":
         """Read before the others must wait, and write if nothing has changed since."""
-        return FileSession(connection, self.dialect, connection)
+        return FileSession(connection, self.dialect, connection, connection.flush)
 
     def settle(self, connection: "FileConnection") -> bool:
         """Copy the write-ahead log into the file and cut it to nothing, which needs a moment without readers."""
@@ -89,7 +93,7 @@ class SqliteDatabase:
 
     def forked(self, connection: "FileConnection") -> None:
         """Close the file of the lock: a lock on it lasts as long as any process has it open, the parent or not."""
-        connection.close_lock()
+        connection.close_files()
 
 
 class FileConnection(sqlite3.Connection):
@@ -97,11 +101,18 @@ class FileConnection(sqlite3.Connection):
 
     SQLite alone lets some of several processes wait for seconds. Each connection opens the file of the lock for
     itself, so that the lock is the connection's own: to give it back is right whether one has it or not.
+
+    Who has committed lets the next one write before he waits for the disk, so that they wait side by side. Nobody who
+    reads meanwhile is told what could still be lost: in the file of the lock the commits are numbered, and whoever
+    finds that the last one is not known to be on the disk brings it there (`flush`).
     """
 
     path: str  # of the database
     wait_seconds: float
+    durable: bool
     _lock: int | None = None  # the number of the open file
+    _log: int | None = None  # the same of the write-ahead log
+    _commits: memoryview  # in the file of the lock: the last commit that was begun, that was ended, that was flushed
 
     def queue(self) -> None:
         """Wait for the lock of the writers.
@@ -110,11 +121,11 @@ class FileConnection(sqlite3.Connection):
             Conflict: it did not come free.
         """
         if self._lock is None:
-            self._lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._open_lock()
         end = 0.0
         while True:
             try:
-                return fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # type: ignore[arg-type]
             except BlockingIOError as problem:
                 end = end or time.monotonic() + self.wait_seconds
                 if time.monotonic() > end:
@@ -126,11 +137,58 @@ class FileConnection(sqlite3.Connection):
         if self._lock is not None:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
-    def close_lock(self) -> None:
-        """Close the file of the lock."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+    def commit(self) -> None:
+        """Commit what was written in one's turn; `flush` makes it durable."""
+        commits = self._commits
+        number = commits[_BEGUN] + 1
+        commits[_BEGUN] = number
+        self.execute("COMMIT")
+        commits[_ENDED] = number
+
+    def flush(self) -> None:
+        """Return when all that was committed until now, by whomever, survives a power cut.
+
+        Raises:
+            Conflict: the disk fails, so that this is unknown.
+        """
+        if not self.durable:
+            return
+        if self._lock is None:
+            try:
+                self._open_lock()
+            except OSError:
+                return  # who may not write here is told what he sees
+        commits = self._commits
+        ended = commits[_ENDED]
+        if commits[_BEGUN] == commits[_FLUSHED]:
+            return
+        try:
+            if self._log is None:
+                self._log = os.open(f"{self.path}-wal", os.O_RDWR | os.O_CLOEXEC)
+            _to_disk(self._log)
+        except OSError as problem:
+            raise Conflict("unknown", f"the disk does not tell whether it is written: {problem}") from problem
+        if ended > commits[_FLUSHED]:
+            commits[_FLUSHED] = ended
+
+    def _open_lock(self) -> None:
+        """Open the file of the lock, and apart from it its numbers: what is mapped would hold the lock too."""
+        path, flags = f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        numbers = os.open(path, flags, 0o644)
+        try:
+            if os.fstat(numbers).st_size < _COMMITS_BYTES:
+                os.ftruncate(numbers, _COMMITS_BYTES)
+            self._commits = memoryview(mmap(numbers, _COMMITS_BYTES)).cast("Q")
+        finally:
+            os.close(numbers)
+        self._lock = os.open(path, flags)
+
+    def close_files(self) -> None:
+        """Close what is open beside the database."""
+        for file in (self._lock, self._log):
+            if file is not None:
+                os.close(file)
+        self._lock = self._log = None
 
     def close(self) -> None:
         """Close the connection, in the middle of whatever it was."""
@@ -138,7 +196,7 @@ class FileConnection(sqlite3.Connection):
             self.rollback()  # a cursor that somebody still has would keep it open
         finally:
             super().close()
-            self.close_lock()
+            self.close_files()
 
 
 class FileSession(LookingSession):
@@ -166,7 +224,7 @@ class FileSession(LookingSession):
                     done = execute(made.text, made.bound(row))
                     if not (made.may_exist or (done.fetchone() if made.reads else done.rowcount == 1)):
                         raise Conflict("changed", "what was read is no longer so")
-            execute("COMMIT")
+            connection.commit()
         except BaseException:
             connection.rollback()
             raise
@@ -195,9 +253,10 @@ class _Writing:
     def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: object) -> None:
         try:
             if kind is None:
-                self._connection.execute("COMMIT")
+                self._connection.commit()
         finally:
             self._end()
+        self._connection.flush()
 
     def _end(self) -> None:
         """Take back what was not committed, and let the others in."""
@@ -226,6 +285,7 @@ class _Reading:
 
     def __exit__(self, *_: object) -> None:
         self._end()
+        self._connection.flush()
 
     def _end(self) -> None:
         try:
