@@ -1,5 +1,6 @@
 """Many processes on one database: how long a move takes then, and how many are made in all, against one process."""
 
+import argparse
 import statistics
 import sys
 import time
@@ -7,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.moves import AT_ONCE, OURS, STEPS, STYLES
-from bench.report import Section
+from bench.report import Section, table
 from bench.rounds import Arm, Running
-from bench.scene import Scene, Wanted, build
+from bench.scene import Scene, Wanted, build, fresh
 
 PROCESSES = 8
 EVENT = "request_evidence"
@@ -45,6 +46,20 @@ class Compared:
         """Return how many times the rate of one process the many reach."""
         pairs = zip(self.many.rates, self.one.rates, strict=True)
         return statistics.median(many / one for many, one in pairs)
+
+
+def main() -> None:
+    """Measure each database and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m bench.processes", description=__doc__)
+    parser.add_argument("--refunds", type=int, default=100_000, help="in the database (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=15, help="of 40 moves of each process (default: %(default)s)")
+    parser.add_argument("--only", choices=("sqlite", "postgresql"), help="one database alone")
+    given = parser.parse_args()
+    measured = {}
+    for kind in [given.only] if given.only else ["sqlite", "postgresql"]:
+        with fresh(kind) as url:
+            measured[kind] = measure(url, refunds=given.refunds, rounds=given.rounds, moves=40)
+    print(table(section(measured)))
 
 
 def measure(url: str, *, refunds: int, rounds: int, moves: int) -> dict[str, Compared]:
@@ -114,3 +129,7 @@ def section(measured: Mapping[str, Mapping[str, Compared]]) -> Section:
 _ABOUT = f"""\
 `{EVENT}`; one process alone and {PROCESSES} at once, in turn, as many moves in all. By hand shows what the machine and
 the database allow; on SQLite it waits as the library does, without a lock file of its own."""
+
+
+if __name__ == "__main__":
+    main()
