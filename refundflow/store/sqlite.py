@@ -121,7 +121,7 @@ class FileConnection(sqlite3.Connection):
             Conflict: it did not come free.
         """
         if self._lock is None:
-            self._open_lock()
+            self._open_lock(os.O_CREAT)
         end = 0.0
         while True:
             try:
@@ -157,7 +157,7 @@ class FileConnection(sqlite3.Connection):
             try:
                 self._open_lock()
             except OSError:
-                return  # who may not write here is told what he sees
+                return  # nobody has written yet, or here one may only read
         commits = self._commits
         ended = commits[_ENDED]
         if commits[_BEGUN] == commits[_FLUSHED]:
@@ -171,9 +171,9 @@ class FileConnection(sqlite3.Connection):
         if ended > commits[_FLUSHED]:
             commits[_FLUSHED] = ended
 
-    def _open_lock(self) -> None:
+    def _open_lock(self, create: int = 0) -> None:
         """Open the file of the lock, and apart from it its numbers: what is mapped would hold the lock too."""
-        path, flags = f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        path, flags = f"{self.path}.lock", os.O_RDWR | os.O_CLOEXEC | create
         numbers = os.open(path, flags, 0o644)
         try:
             if os.fstat(numbers).st_size < _COMMITS_BYTES:

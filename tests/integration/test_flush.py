@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -98,6 +99,16 @@ def test_every_kind_of_reading_flushes(market: Market, kind: str) -> None:
 
     assert watched(read) == ["fdatasync"]
     assert watched(read) == []
+
+
+def test_who_only_reads_leaves_no_lock(market: Market) -> None:
+    """A copy of a file is read as it is."""
+    market.close()
+    lock = Path(f"{market.url.removeprefix('sqlite:///')}.lock")
+    lock.unlink()
+    with closing(Market(market.url)) as reader:
+        reader.refunds.verify()
+    assert not lock.exists()
 
 
 @pytest.mark.parametrize("kind", ["rehearsal", "normal"])
