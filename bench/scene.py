@@ -60,7 +60,7 @@ def fresh(kind: str, folder: Path | None = None) -> Iterator[str]:
 
 @contextmanager
 def sqlite_url(folder: Path) -> Iterator[str]:
-    """Give the URL of a new SQLite file; refundflow itself makes it durable (WAL, full synchronous)."""
+    """Give the URL of a new SQLite file; refundflow itself makes it durable."""
     yield f"sqlite:///{folder / 'bench.db'}"
 
 

@@ -34,7 +34,8 @@ class SqliteDatabase:
     remote = False
 
     def __init__(self, url: URL, wait_seconds: float) -> None:
-        self._path, self._wait_seconds = str(url.database), wait_seconds
+        # SQLite too follows links before it names the files beside
+        self._path, self._wait_seconds = str(Path(str(url.database)).resolve()), wait_seconds
 
     def connect(self) -> "FileConnection":
         """Open the file; it must exist."""
@@ -295,4 +296,4 @@ class _Reading:
 
 
 def _quoted(path: str) -> str:
-    return Path(path).absolute().as_posix().replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -101,6 +101,16 @@ def test_every_kind_of_reading_flushes(market: Market, kind: str) -> None:
     assert watched(read) == []
 
 
+def test_a_link_is_another_name_for_the_file(market: Market, tmp_path: Path) -> None:
+    """Whoever comes by a link queues with all others and flushes the same log."""
+    link, real = tmp_path / "link.db", Path(market.url.removeprefix("sqlite:///"))
+    link.symlink_to(real)
+    with closing(Market(f"sqlite:///{link}")) as other:
+        refund = market.submit().id
+        assert watched(lambda: other.act(refund, "note", LI, message="kept")) == ["flock", "flock", "fdatasync"]
+    assert not Path(f"{link}.lock").exists()
+
+
 def test_who_only_reads_leaves_no_lock(market: Market) -> None:
     """A copy of a file is read as it is."""
     market.close()
