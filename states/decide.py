@@ -201,8 +201,9 @@ def _move(turn: Turn, move: Move) -> Decision:
     index = len(draft.entries)
     target = target_of(case, act.event) or case["state"]
     with draft.entry(
-        case, act.event, act.actor, draft.now, kind=move.kind, params=_params(turn), texts=tuple(act.texts),
-        occurred_at=act.occurred_at,
+        case, act.event, act.actor, draft.now, kind=move.kind,
+        params=_params(turn) if "evidence" in act.params else act.params,
+        texts=tuple(act.texts), occurred_at=act.occurred_at,
     ) as new:  # fmt: skip
         taken = given_by(turn) if act.event == "take_back" else []
         for event in taken:
@@ -229,9 +230,7 @@ def _move(turn: Turn, move: Move) -> Decision:
 
 
 def _params(turn: Turn) -> Mapping[str, Json]:
-    """Return the parameters as the entry writes them: of evidence only what is new."""
-    if "evidence" not in turn.act.params:
-        return turn.act.params
+    """Return the parameters of evidence as the entry writes them: only what is new."""
     return {**turn.act.params, "evidence": named_files(turn, turn.case)}
 
 

@@ -13,7 +13,7 @@ from refundflow.service.engine import Engine
 from refundflow.service.requests import Answer, Request, place_of
 from refundflow.store import Tx
 from refundflow.vault import BuyerRow
-from states.case import Aggregate, Case, Json, line_subject
+from states.case import NOTHING, Aggregate, Case, Json, line_subject
 
 log = logging.getLogger("refundflow.work")
 PAGE = 500
@@ -83,8 +83,8 @@ class Facade:
             order_id=order_id,
             line=line,
             refund=refund_id,
-            params=given(params),
-            texts=given(texts),
+            params=given(params) if params else NOTHING,
+            texts=given(texts) if texts else NOTHING,
             files=tuple(evidence),
             key=key,
             at=at,
@@ -153,6 +153,6 @@ class Facade:
         return values.Refund.later(seen.field)
 
 
-def given(values_by_name: Mapping[str, Any] | None) -> dict[str, Any]:
+def given(values_by_name: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what was not given."""
-    return {name: value for name, value in values_by_name.items() if value is not None} if values_by_name else {}
+    return {name: value for name, value in values_by_name.items() if value is not None}

@@ -222,7 +222,9 @@ class Engine:
             only_due = due(stored.aggregate, rules=self.known_rules, now=now)
             self.commit(tx, stored, only_due, now, owner)
         else:
-            self.commit(tx, stored, decision, now, owner, request=request, act=act, request_hash=request_hash)
+            self.commit(
+                tx, stored, decision, now, owner, request=request, what=what, act=act, request_hash=request_hash
+            )
         if decision.refusal is not None:
             kind = RoleNotAllowed if decision.refusal.kind == "role" else Refused
             return kind(
@@ -264,6 +266,7 @@ class Engine:
         owner: BuyerRow | None,
         *,
         request: Request | None = None,
+        what: str | None = None,
         act: Act | None = None,
         request_hash: str | None = None,
     ) -> None:
@@ -287,7 +290,7 @@ class Engine:
             heads=stored.heads,
             recorded_at=now,
             key=request.key if keyed and request else None,
-            key_scope=request.what if keyed and request else None,
+            key_scope=what if keyed else None,
             request_hash=request_hash if keyed else None,
             key_entry=decision.entry,
             correlation=request.correlation if request else None,

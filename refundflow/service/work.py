@@ -17,7 +17,7 @@ from refundflow.service.requests import Request, place_of
 from refundflow.service.sweep import BATCH, Sweep
 from refundflow.store import EffectId, EffectRow, Tx
 from states import times
-from states.case import Aggregate, Json
+from states.case import NOTHING, Aggregate, Json
 from states.decide import due
 from states.payout import LASTING_RULES, MANUAL
 
@@ -258,7 +258,7 @@ class SystemWork(Sweep):
             refund=refund,
             at=at,
             occurred_at=occurred_at,
-            params=given(params),
+            params=given(params) if params else NOTHING,
         )
 
 

@@ -124,7 +124,7 @@ class Session:
         if len(rows) == 1:
             return self._connection.execute(made.text, made.bound(rows[0]))
         cursor = self._connection.cursor()
-        cursor.executemany(made.text, made.bound_rows(rows))
+        cursor.executemany(made.text, map(made.bound, rows))
         return cursor
 
 
@@ -139,6 +139,11 @@ class LookingSession(Session):
     ) -> None:
         """Take what runs statements (the connection to a file, or `Prepared`), and what is waited for at the end."""
         self._connection, self.dialect, self._runs, self.confirm = connection, dialect, runs, confirm
+
+    def rows(self, statement: Executable, **values: Any) -> list[Row]:
+        """Return all rows; what every act and every look goes through is one call."""
+        made = compiled_once(statement, self.dialect)
+        return self._runs.execute(made.text, made.bound(values)).fetchall()  # type: ignore[no-any-return]
 
     def _execute(self, statement: Executable, values: Mapping[str, Any]) -> Any:
         """Run a statement; each is read to its end before the next."""

@@ -1,7 +1,7 @@
 """Statements built from the tables and compiled to text once; the drivers run the text."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any, Literal, TypeVar
@@ -48,6 +48,9 @@ class Compiled:
     SQLite binds a name three times slower than a place. `may_exist` tells that a row may be there already.
     """
 
+    bound: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    """Return what the driver is given: the values that the statement brings itself, and these."""
+
     def __init__(self, statement: Executable, dialect: DialectName) -> None:
         made = statement.compile(  # type: ignore[attr-defined]
             dialect=_DIALECTS[dialect], compile_kwargs={"render_postcompile": True}
@@ -59,20 +62,12 @@ class Compiled:
         values = made.construct_params(_check=False)
         self._own = {name: value for name, value in values.items() if name not in required}
         self._names = tuple(made.positiontup or ())
-        self._pick = itemgetter(*self._names) if len(self._names) > 1 else None
+        # most bring none themselves: then it is a call into C
+        self.bound = self._bound if self._own or len(self._names) < 2 else itemgetter(*self._names)
 
-    def bound(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Return what the driver is given: the values that the statement brings itself, and these."""
-        given = {**self._own, **values} if self._own else values
-        if self._pick is not None:
-            return self._pick(given)  # type: ignore[no-any-return]
+    def _bound(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        given = {**self._own, **values}
         return tuple(given[name] for name in self._names)
-
-    def bound_rows(self, rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
-        """Return what the driver is given for each of many rows."""
-        if self._own or self._pick is None:
-            return [self.bound(values) for values in rows]
-        return list(map(self._pick, rows))
 
 
 @cache
