@@ -1,13 +1,12 @@
 """Files that appear whole or not at all."""
 
 import os
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from refundflow.disk import keep_names
+from refundflow.disk import keep_names, open_part
 from refundflow.errors import BadInput, RefundflowError
 
 NEEDED = "needed: the path of a new file, or of a file to be replaced, in a folder that can be written"
@@ -27,27 +26,22 @@ def whole_file(output: str, *, private: bool = False) -> Iterator[BinaryIO]:
         RefundflowError: the disk did not take it all.
     """
     target = target_of(output)
-    temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(8)}.part")
     try:
-        file = open(temporary, "xb", opener=_private if private else None)  # noqa: SIM115  below
+        file = open_part(target.parent, target.name, private=private)
     except OSError as problem:
         raise BadInput(f"{output}: {problem.strerror}; {NEEDED}", field="output") from problem
+    temporary = Path(file.name)
     try:
         with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(target)
+            temporary.replace(target)
     except OSError as problem:
         raise RefundflowError(f"{output} was not written: {problem.strerror or problem}") from problem
     finally:
-        with suppress(FileNotFoundError):  # it has taken its place
-            temporary.unlink()
+        temporary.unlink(missing_ok=True)  # it may have taken its place
     keep_names(target.parent)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def target_of(output: str) -> Path:

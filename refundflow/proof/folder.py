@@ -1,13 +1,12 @@
 """Publication into a folder: every file whole or not at all, on the disk before anything names it."""
 
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from refundflow.disk import keep_names
+from refundflow.disk import keep_names, open_part
 from refundflow.errors import RefundflowError
 
 
@@ -31,27 +30,20 @@ class Folder:
         target = self._root / name
         if target.exists():
             return False
-        temporary = self._written(target, content)
-        try:
-            os.link(temporary, target)
-        except FileExistsError:
-            return False
-        except OSError as problem:
-            raise _failed(target, problem) from problem
-        finally:
-            temporary.unlink()
-        keep_names(target.parent)
+        with self._written(target, content) as temporary:
+            try:
+                os.link(temporary, target)
+            except FileExistsError:
+                return False
+            keep_names(target.parent)
         return True
 
     def replace(self, name: str, content: bytes) -> None:
         """Write what takes the place of what stood there, whole or not at all."""
         target = self._root / name
-        temporary = self._written(target, content)
-        try:
+        with self._written(target, content) as temporary:
             temporary.replace(target)
-        except OSError as problem:
-            raise _failed(target, problem) from problem
-        keep_names(target.parent)
+            keep_names(target.parent)
 
     def drop(self, name: str) -> None:
         """Remove partial tiles that are whole by now."""
@@ -64,19 +56,22 @@ class Folder:
         names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
         yield from sorted(int(name) for name in names if name.isascii() and name.isdigit())
 
-    def _written(self, target: Path, content: bytes) -> Path:
-        """Write a temporary file beside the target and bring it to the disk."""
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
+    @contextmanager
+    def _written(self, target: Path, content: bytes) -> Iterator[Path]:
+        """Give a temporary file that is on the disk; all of them lie at the root, where what was left is soon found."""
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            with open_part(self._root, "publication") as file:
+                temporary = Path(file.name)
+                try:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                    yield temporary
+                finally:
+                    temporary.unlink(missing_ok=True)  # it may have taken its place
         except OSError as problem:
-            temporary.unlink(missing_ok=True)
             raise _failed(target, problem) from problem
-        return temporary
 
 
 def _failed(path: Path, problem: OSError) -> RefundflowError:

@@ -58,8 +58,8 @@ def test_one_log_is_left_whoever_is_killed(live: Market, tmp_path: Path) -> None
         log = Log(tx)
         assert [log.leaf_of(entry.gid) for entry in tx.all_entries()] == list(range(made.size))
         stored = list(tx.checkpoints())
-    # who was killed while he wrote leaves the beginning of a hidden file, which nothing reads
-    published = {path.name for path in (tmp_path / "log" / "checkpoints").iterdir() if not path.name.startswith(".")}
+    published = {path.name for path in (tmp_path / "log" / "checkpoints").iterdir()}
     assert published == {str(item.size) for item in stored}
+    assert not list((tmp_path / "log").rglob(".*"))
     assert (tmp_path / "log" / "checkpoint").read_text(encoding="utf-8") == made.note
     print(f"{KILLS} kills, {len(stored)} checkpoints over {made.size} entries")
