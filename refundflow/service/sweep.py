@@ -1,8 +1,10 @@
 """The sweep: what is due lapses and what comes near is warned of, in batches that no damaged line holds up."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 from refundflow.errors import Busy
 from refundflow.service.base import Facade, Place
@@ -12,6 +14,7 @@ from states.warnings import warnings
 
 BATCH = 100
 LOOK_AHEAD = 4  # batches of others that a worker looks past for work of its own
+T = TypeVar("T")
 
 
 class Sweep(Facade):
@@ -31,37 +34,46 @@ class Sweep(Facade):
         cannot be read or moved is told, added to `damaged` and left out, so that it keeps no other waiting.
         """
         left_out = set() if damaged is None else damaged
-        try:
-            fired: Counter[str] = self.engine.write(
-                lambda tx: self._fire(tx, self._due(tx, at, limit, left_out), at, limit)
-            )
-        except Busy:
-            raise
-        except Exception:  # noqa: BLE001
-            fired = self._fire_each(at, limit, left_out)
+        find = partial(self._due, at=at, limit=limit, damaged=left_out)
+        fired = self._together(find, partial(self._fire, at=at, limit=limit), lambda place: place, left_out)
         done["lapsed"] += fired["lapsed"]
         return fired["lines"]
 
-    def _due(self, tx: Tx, at: datetime | None, limit: int, damaged: set[Place]) -> list[Place]:
+    def _together(
+        self,
+        find: Callable[[Tx], list[T]],
+        step: Callable[[Tx, list[T]], Counter[str]],
+        place: Callable[[T], Place],
+        damaged: set[Place],
+    ) -> Counter[str]:
+        """Take a step on what is found, in one transaction; if something is wrong with one, on each in its own.
+
+        Where all of them are damaged it is looked for others behind them.
+        """
+
+        def alone(item: T) -> Counter[str]:
+            return self.engine.write(lambda tx: step(tx, [item]))
+
+        try:
+            return self.engine.write(lambda tx: step(tx, find(tx)))
+        except Busy:
+            raise
+        except Exception:  # noqa: BLE001
+            done, known = Counter[str](), -1
+        while not done and known < len(damaged):
+            known = len(damaged)
+            for item in self.engine.read(find):
+                one = self._apart(place(item), partial(alone, item))
+                if one is None:
+                    damaged.add(place(item))
+                done += one or Counter()
+        return done
+
+    def _due(self, tx: Tx, *, at: datetime | None, limit: int, damaged: set[Place]) -> list[Place]:
         places = tx.due(self.engine.time(tx, at), LOOK_AHEAD * limit + len(damaged))
         return [place for place in places if place not in damaged]
 
-    def _fire_each(self, at: datetime | None, limit: int, damaged: set[Place]) -> Counter[str]:
-        """Fire lines one by one: something is wrong with one of them, or with more."""
-        fired: Counter[str] = Counter()
-        for place in self.engine.read(lambda tx: self._due(tx, at, limit, damaged)):
-            one = self._apart(place, partial(self._fire_one, place, at))
-            if one is None:
-                damaged.add(place)
-            fired += one or Counter()
-            if fired["lines"] == limit:
-                break
-        return fired
-
-    def _fire_one(self, place: Place, at: datetime | None) -> Counter[str]:
-        return self.engine.write(lambda tx: self._fire(tx, [place], at, 1))
-
-    def _fire(self, tx: Tx, places: list[Place], at: datetime | None, limit: int) -> Counter[str]:
+    def _fire(self, tx: Tx, places: list[Place], *, at: datetime | None, limit: int) -> Counter[str]:
         fired: Counter[str] = Counter()
         while places and fired["lines"] < limit:
             asked = limit - fired["lines"]
@@ -69,31 +81,35 @@ class Sweep(Facade):
             fired += self.engine.lapse(tx, lines, self.engine.time(tx, at))
         return fired
 
-    def warn(self, done: Counter[str], *, at: datetime | None = None, limit: int = BATCH) -> int:
-        """Tell once of deadlines that come near, of at most `limit` refunds in one transaction; return how many."""
-        try:
-            warned: int = self.engine.write(lambda tx: self._warn(tx, self._to_warn(tx, at, limit), at, limit))
-        except Busy:
-            raise
-        except Exception:  # noqa: BLE001
-            refunds = self.engine.read(lambda tx: self._to_warn(tx, at, limit))
-            warned = sum(self._apart(place_of(refund), partial(self._warn_one, refund, at)) or 0 for refund in refunds)
-        done["warned"] += warned
-        return warned
+    def warn(
+        self,
+        done: Counter[str],
+        *,
+        at: datetime | None = None,
+        limit: int = BATCH,
+        damaged: set[Place] | None = None,
+    ) -> int:
+        """Tell once of deadlines that come near, of at most `limit` refunds in one transaction; return how many.
 
-    def _to_warn(self, tx: Tx, at: datetime | None, limit: int) -> list[str]:
-        return tx.warnings(self.engine.time_to_read(tx, at), LOOK_AHEAD * limit)
+        What is wrong with one keeps no other waiting; see `fire`.
+        """
+        left_out = set() if damaged is None else damaged
+        find = partial(self._to_warn, at=at, limit=limit, damaged=left_out)
+        warned = self._together(find, partial(self._warn, at=at, limit=limit), place_of, left_out)
+        done["warned"] += warned["warned"]
+        return warned["warned"]
 
-    def _warn(self, tx: Tx, refunds: list[str], at: datetime | None, limit: int) -> int:
+    def _to_warn(self, tx: Tx, *, at: datetime | None, limit: int, damaged: set[Place]) -> list[str]:
+        refunds = tx.warnings(self.engine.time_to_read(tx, at), LOOK_AHEAD * limit + len(damaged))
+        return [refund for refund in refunds if place_of(refund) not in damaged]
+
+    def _warn(self, tx: Tx, refunds: list[str], *, at: datetime | None, limit: int) -> Counter[str]:
         warned = 0
         for refund in refunds:
             if warned == limit:
                 break
             warned += self._warn_of(tx, refund, at)
-        return warned
-
-    def _warn_one(self, refund: str, at: datetime | None) -> int:
-        return self.engine.write(lambda tx: self._warn(tx, [refund], at, 1))
+        return Counter(warned=warned)
 
     def _warn_of(self, tx: Tx, refund: str, at: datetime | None) -> int:
         order_id, line = place_of(refund)

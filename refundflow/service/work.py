@@ -48,7 +48,7 @@ class SystemWork(Sweep):
         damaged: set[Place] = set()
         while not stop() and self.fire(done, at=at, damaged=damaged):
             time.sleep(0 if self.engine.store.rehearsal else LET_IN)
-        while not stop() and self.warn(done, at=at):
+        while not stop() and self.warn(done, at=at, damaged=damaged):
             time.sleep(0 if self.engine.store.rehearsal else LET_IN)
         if not stop():
             self._listen(now, at, done)

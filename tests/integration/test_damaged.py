@@ -1,11 +1,13 @@
 """A damaged row on both databases: what is wrong with one refund keeps no other from lapsing or being paid."""
 
 import logging
+from collections import Counter
 
 import pytest
 from sqlalchemy import text
 
 from refundflow import migrations
+from refundflow.service.sweep import LOOK_AHEAD
 from tests.support.aged import Inbox
 from tests.support.market import LI, Market
 
@@ -44,6 +46,20 @@ def test_a_damaged_refund_keeps_no_other_waiting(
     assert market.history(others[0], LI)[-1].event == "appeal_window_closed"
     told = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert len(told) <= 1 and market.refunds.verify().findings
+
+
+def test_more_damaged_lines_than_are_read_at_once_keep_no_other_waiting(market: Market) -> None:
+    """A sweep looks behind whole pages of them, for what is due and for what is to be warned of."""
+    *damaged, sound = (market.to("rejected.appealable") for _ in range(2 * LOOK_AHEAD + 1))
+    for refund in damaged:
+        damage(market, DAMAGES[0], refund)
+    done = Counter[str]()
+    for sweep, days in ((market.refunds.warn, 3), (market.refunds.fire, 1)):
+        market.later(days=days)
+        while sweep(done, at=market.at, limit=1):
+            pass
+
+    assert done == {"lapsed": 1, "warned": 1} and market.get(sound).state == "rejected.closed"
 
 
 def test_a_damaged_refund_that_is_owed_something_stops_no_payout(market: Market) -> None:
