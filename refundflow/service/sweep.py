@@ -9,7 +9,8 @@ from typing import TypeVar
 from refundflow.errors import Busy
 from refundflow.service.base import Facade, Place
 from refundflow.service.requests import place_of
-from refundflow.store import Tx
+from refundflow.store import Stored, Tx
+from states.case import Case, Effect, line_subject
 from states.warnings import warnings
 
 BATCH = 100
@@ -104,22 +105,19 @@ class Sweep(Facade):
         return [refund for refund in refunds if place_of(refund) not in damaged]
 
     def _warn(self, tx: Tx, refunds: list[str], *, at: datetime | None, limit: int) -> Counter[str]:
-        warned = 0
-        for refund in refunds:
-            if warned == limit:
-                break
-            warned += self._warn_of(tx, refund, at)
-        return Counter(warned=warned)
+        warned: Counter[str] = Counter()
+        while refunds and warned["warned"] < limit:
+            asked = limit - warned["warned"]
+            chosen, refunds = refunds[:asked], refunds[asked:]
+            taken = {stored.subject: stored for stored in tx.take(list(dict.fromkeys(map(place_of, chosen))))}
+            now = self.engine.time(tx, at)
+            of_line = [(refund, taken.get(line_subject(*place_of(refund)))) for refund in chosen]
+            given = [_warnings(stored, refund, now) for refund, stored in of_line if stored is not None]
+            tx.give_warnings(given, now)
+            warned["warned"] += len(given)
+        return warned
 
-    def _warn_of(self, tx: Tx, refund: str, at: datetime | None) -> int:
-        order_id, line = place_of(refund)
-        taken = tx.take([(order_id, line)])
-        if not taken:
-            return 0
-        [stored] = taken
-        now = self.engine.time(tx, at)
-        effects = warnings(stored.aggregate.refunds[refund], now=now, warned_at=stored.chains[refund].warned_at)
-        if effects:
-            tx.add_effects(order_id, effects, now)
-        tx.mark_warned(refund, now)
-        return 1
+
+def _warnings(stored: Stored, refund: str, now: datetime) -> tuple[Case, list[Effect]]:
+    case = stored.aggregate.refunds[refund]
+    return case, warnings(case, now=now, warned_at=stored.chains[refund].warned_at)

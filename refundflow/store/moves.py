@@ -38,7 +38,7 @@ from refundflow.tables import (
     table_of,
 )
 from states import times
-from states.case import LEDGER_COLUMNS, Aggregate, Case, Decision, Effect, Ledger, Line, line_subject, refund_place
+from states.case import LEDGER_COLUMNS, Aggregate, Case, Decision, Effect, Ledger, Line, line_subject
 
 URGENT = ("system_act", "payout")  # a commit that brings one wakes the workers: money waits for them
 NEAR = timedelta(seconds=30)  # so does one that brings a moment so near; for later ones they look in time by themselves
@@ -171,12 +171,8 @@ COUNT_REFUND = (
     .where(_REFUND.c.order_id == bindparam("at_order"), _REFUND.c.id == bindparam("at_id"))
     .values(repeats=_REFUND.c.repeats + 1, **next_version(Refund))
 )
-WARN = update_where(Refund, {"order_id": "at_order", "id": "at_id"}, ("warned_at", "next_warn_at")).values(
-    next_version(Refund)
-)
-READ_ONE = select(_REFUND.c.document).where(
-    _REFUND.c.order_id == bindparam("order_id"), _REFUND.c.id == bindparam("id")
-)
+WARN = update_where(Refund, {"order_id": "at_order", "id": "at_id"}, ("warned_at", "next_warn_at"))
+WARN = in_sets(WARN.values(next_version(Refund)))
 
 
 def line_columns(line: Line, ledger: Ledger) -> dict[str, Any]:
@@ -381,9 +377,16 @@ class Moves:
             rows[TELL] = [{}]
         return rows
 
-    def add_effects(self, order_id: str, effects: Sequence[Effect], recorded_at: datetime) -> None:
-        """Add effects that belong to no new entry, as warnings do."""
-        self.session.write({INSERT_EFFECT: _effect_rows(order_id, effects, recorded_at)})
+    def give_warnings(self, warned: Sequence[tuple[Case, Sequence[Effect]]], at: datetime) -> None:
+        """Add warnings, which belong to no new entry; remember of each refund that those up to `at` were given."""
+        rows: Rows = {INSERT_EFFECT: [], WARN: []}
+        warned_at = times.text(at)
+        for case, effects in warned:
+            rows[INSERT_EFFECT] += _effect_rows(case["order_id"], effects, at)
+            _, following = _moments(case, warned_at)
+            place = {"at_order": case["order_id"], "at_id": case["id"]}
+            rows[WARN].append(place | {"warned_at": warned_at, "next_warn_at": following})
+        self.session.write(rows)
 
     def count_refusal(self, stored: Stored, subject: str, *, rehearsed_until: datetime | None = None) -> None:
         """Count one more refusal that is the same as the chain's newest entry; no entry is added."""
@@ -398,17 +401,6 @@ class Moves:
         if rehearsed_until is not None:
             rows[REACH_TIME] = [_reached(rehearsed_until)]
         self.session.write(rows)
-
-    def mark_warned(self, refund_id: str, at: datetime) -> None:
-        """Remember that the warnings up to `at` were given."""
-        order_id, _ = refund_place(refund_id)
-        found = self.session.one(READ_ONE, order_id=order_id, id=refund_id)
-        if found is None:
-            return
-        warned = times.text(at)
-        _, following = _moments(read_document(found[0]), warned)
-        place = {"at_order": order_id, "at_id": refund_id}
-        self.session.write({WARN: [place | {"warned_at": warned, "next_warn_at": following}]})
 
 
 def entry_columns(order_id: str, sealed: Sealed) -> dict[str, Any]:

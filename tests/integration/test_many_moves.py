@@ -10,7 +10,7 @@ from sqlalchemy import text
 from refundflow import audit, migrations
 from refundflow.store import Conflict, Move, Store, Stored, StoredText
 from refundflow.tables import Base
-from states.case import Aggregate, Case, Decision, Entry
+from states.case import Aggregate, Case, Decision, Effect, Entry
 from tests.support.databases import Databases
 from tests.support.explained import explained_pools
 from tests.support.moves import START, a_case, a_line, an_attempt, an_effect, an_entry, change, register, submit
@@ -68,6 +68,12 @@ def a_move(stored: Stored, *, entries: int = 2) -> Move:
     texts = [StoredText(case["order_id"], refund, entry.seq, "note", bytes(range(256))) for entry in made]
     sealed = audit.seal(made, heads=stored.heads, recorded_at=START, repeats=stored.repeats)
     return Move(stored, Decision(aggregate=after, entries=tuple(made), effects=effects), sealed, texts)
+
+
+def a_warning(stored: Stored) -> tuple[Case, list[Effect]]:
+    """Warn of the first refund of a line."""
+    refund, case = next(iter(stored.aggregate.refunds.items()))
+    return case, [an_effect(subject=refund, code="WARNING", params={"told": ODD})]
 
 
 def everything(store: Store) -> dict[str, Sequence[Any]]:
@@ -190,6 +196,29 @@ def test_a_batch_costs_a_few_statements(postgres_databases: Databases) -> None:
     assert not {"Hash Join", "Merge Join"} & {kind for statement in batch.statements for kind in statement.kinds()}
 
 
+def test_many_warnings_leave_what_one_after_the_other_leaves(opening: Opening) -> None:
+    """Every row of every table is the same, the numbers of the effects too."""
+    one_by_one, at_once = opening(), opening()
+    for place in ALL:
+        with one_by_one.write() as tx:
+            tx.give_warnings([a_warning(stored) for stored in tx.take([place])], START)
+    with at_once.write() as tx:
+        tx.give_warnings([a_warning(stored) for stored in tx.take(ALL)], START)
+    expected = everything(one_by_one)
+    assert len(expected["effects"]) == len(ALL)
+    assert everything(at_once) == expected
+
+
+def test_many_warnings_cost_a_few_statements(postgres_databases: Databases) -> None:
+    """Five before they are known, then one for the effects and one for the refunds."""
+    url = postgres_databases.copy_of("many", prepare)
+    with explained_pools() as done, Store.open(url) as store, store.write() as tx:
+        tx.give_warnings([a_warning(stored) for stored in tx.take(ALL)], START)
+    [batch] = [transaction for transaction in done if transaction.holds("UPDATE refunds")]
+    assert len(batch.statements) == 5 + 2
+    assert not {"Hash Join", "Merge Join"} & {kind for statement in batch.statements for kind in statement.kinds()}
+
+
 def test_a_batch_may_be_empty(opening: Opening) -> None:
     """Nothing is asked for, nothing is written."""
     store = opening()
@@ -197,6 +226,7 @@ def test_a_batch_may_be_empty(opening: Opening) -> None:
     with store.write() as tx:
         assert tx.take([]) == [] and tx.hold([]) == []
         tx.commit_each([])
+        tx.give_warnings([], START)
     assert everything(store) == before
 
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from refundflow import migrations
-from refundflow.store.moves import CHANGE_REFUND, READ_REFUNDS_OF, TAKE_LINES
+from refundflow.store.moves import CHANGE_REFUND, READ_REFUNDS_OF, TAKE_LINES, WARN
 from refundflow.store.queries import READ_BUYER, READ_DUE, READ_PAYMENT, READ_WARNINGS
 from refundflow.store.statements import as_set, compiled_once
 from refundflow.tables import Base
@@ -36,7 +36,7 @@ ACROSS = {
 # What a sweep does of many lines at once where one server has all rows; elsewhere it goes from line to line.
 AT_ONCE = {
     *(compiled_once(statements["postgresql"], "postgresql").text for statements in (TAKE_LINES, READ_REFUNDS_OF)),
-    str(as_set(CHANGE_REFUND)),
+    *(str(as_set(statement)) for statement in (CHANGE_REFUND, WARN)),
 }
 
 

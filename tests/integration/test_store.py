@@ -375,7 +375,8 @@ def test_a_warning_is_given_once(held: Store) -> None:
     warned = START + timedelta(hours=4)
     with held.write() as tx:
         assert tx.warnings(warned, 10) == [REFUND]
-        tx.mark_warned(REFUND, warned)
+        [stored] = tx.take([(ORDER, "1")])
+        tx.give_warnings([(stored.aggregate.refunds[REFUND], [])], warned)
         assert tx.warnings(warned + timedelta(days=9), 10) == []
         change(tx)
         assert tx.warnings(warned + timedelta(days=9), 10) == []
@@ -450,7 +451,7 @@ def test_effects_wait_until_they_are_done(store: Store) -> None:
     with store.write() as tx:
         register(tx)
         submit(tx, effects=[an_effect(), an_effect(kind="staff_task", code="ASSIGNED")])
-        tx.add_effects(ORDER, [an_effect(code="WARNING")], START)
+        tx.give_warnings([(a_case(), [an_effect(code="WARNING")])], START)
         first, second, third = tx.effects(9)
         assert [effect.code for effect in (first, second, third)] == ["SUBMITTED", "ASSIGNED", "WARNING"]
         assert dict(first.params) == {"amount": 500} and first.effective_at == START
