@@ -224,11 +224,14 @@ class SystemWork(Sweep):
             request = self._request(payout.refund, event, at, params, channel=channel, occurred_at=told.occurred_at)
             return self._take_in(tx, request)
 
-        try:
-            done[kind] += self.engine.write(store)
-        except _Pending:
-            return False
-        return True
+        def heard() -> bool:
+            try:
+                done[kind] += self.engine.write(store)
+            except _Pending:
+                return False
+            return True
+
+        return bool(self._apart(place_of(payout.refund), heard))
 
     def _ended_paid(self, tx: Tx, refund: str, number: str, at: datetime | None) -> bool:
         """Tell whether the refund was confirmed by now, so that its payment comes back after the end."""

@@ -78,6 +78,33 @@ def test_a_damaged_refund_that_is_owed_something_stops_no_payout(market: Market)
     market.require_sound()
 
 
+def test_what_a_channel_tells_of_a_damaged_refund_waits(market: Market, caplog: pytest.LogCaptureFixture) -> None:
+    """Others are paid, the log names the damaged one once, and what was told of it is taken in once it is whole."""
+    order = market.order()
+    market.channel.script(f"pay-{order}", "reverse")
+    told = market.submit(order).id
+    for event in ("begin_review", "approve"):
+        market.act(told, event, LI)
+    market.refunds.work(at=market.at)
+    paid = market.to("approved.payable")
+    market.later(days=2)
+    with migrations.connect(market.url) as connection:
+        kept = connection.execute(text("SELECT document FROM refunds WHERE id = :id"), {"id": told}).scalar()
+    damage(market, DAMAGES[0], told)
+    for _ in range(2):
+        market.refunds.work(at=market.at)
+
+    assert market.get(paid).state == "paid_out.settled"
+    assert [record.message for record in caplog.records if record.levelno == logging.ERROR] == [
+        f"{order}/1 stands still: KeyError('id'); look with: refundflow audit verify"
+    ]
+    with migrations.connect(market.url, write=True) as connection:
+        connection.execute(text("UPDATE refunds SET document = :was WHERE id = :id"), {"was": kept, "id": told})
+    market.refunds.work(at=market.at)
+    assert market.get(told).state == "approved.payout_failed"
+    market.require_sound()
+
+
 def test_a_damaged_refund_keeps_no_message_of_others(market: Market) -> None:
     """What was to be said of others is delivered; its own message waits, and is no dead letter."""
     first, second = market.to("rejected.appealable"), market.to("rejected.appealable")
