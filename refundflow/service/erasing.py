@@ -10,7 +10,7 @@ from refundflow import audit, values
 from refundflow.errors import Busy, NotFound, Refused
 from refundflow.service.callers import Caller
 from refundflow.service.engine import Engine
-from refundflow.store import REGISTER_ORDER, Tx
+from refundflow.store import REGISTER_ORDER, Conflict, StoredEntry, Tx
 from states import erasing, times
 from states.case import Actor, Blocker, Entry, Json
 
@@ -37,27 +37,28 @@ def unfinished(tx: Tx) -> list[Begun]:
 
 def _begun(tx: Tx) -> list[Begun]:
     """Return every erasure that was ever begun, the newest first."""
-    told = [
-        (entry, entry.parsed()["params"])
-        for entry in reversed(tx.entries(SUBJECT, order_id=REGISTER_ORDER))
-        if entry.event == "erasure_begun" and entry.kind == "fact"
-    ]
     return [
         Begun(ref=params["buyer"], reason=params["reason"], seq=entry.seq, at=entry.effective_at, resumed=True)
-        for entry, params in told
+        for entry, params in reversed(_told(tx, "erasure_begun"))
     ]
+
+
+def _told(tx: Tx, event: str) -> list[tuple[StoredEntry, dict[str, Json]]]:
+    """Return the facts of the register with what they say, the oldest first."""
+    found = [entry for entry in tx.entries(SUBJECT, order_id=REGISTER_ORDER) if entry.event == event]
+    return [(entry, entry.parsed()["params"]) for entry in found if entry.kind == "fact"]
 
 
 class Eraser:
-    """The steps of erasures that one caller asks for; each may be the last of its process."""
+    """The steps of the erasures of one buyer that one caller asks for; each may be the last of its process."""
 
-    def __init__(self, engine: Engine, caller: Caller, at: datetime | None) -> None:
-        self.engine, self._at = engine, at
+    def __init__(self, engine: Engine, caller: Caller, lookup: str, at: datetime | None) -> None:
+        self.engine, self._lookup, self._at = engine, lookup, at
         self._actor = Actor(role=caller.role, name=caller.name)
 
-    def under_way(self, tx: Tx, lookup: str) -> Begun | None:
+    def under_way(self, tx: Tx) -> Begun | None:
         """Return an erasure that was interrupted."""
-        ref = tx.erasing(lookup)
+        ref = tx.erasing(self._lookup)
         if ref is None:
             return None
         for begun in _begun(tx):
@@ -65,9 +66,9 @@ class Eraser:
                 return begun
         raise NotFound(f"entry of the erasure of {ref}")
 
-    def begin(self, tx: Tx, lookup: str, reason: str) -> Begun | Refused | None:
+    def begin(self, tx: Tx, reason: str) -> Begun | Refused | None:
         """Destroy the key of a buyer of whom everything is at its end; None: there is no such buyer."""
-        owner = tx.hold_buyer(lookup)
+        owner = tx.hold_buyer(self._lookup)
         if owner is None:
             return None
         now = self.engine.time(tx, self._at)
@@ -102,7 +103,11 @@ class Eraser:
             done["files"] += files
         self._settle()
         erased_at = self.engine.write(lambda tx: self._end(tx, begun), wipe=True)
-        self._settle()
+        try:
+            self._settle()
+        except Busy:  # what stood for the buyer still does: found by it, the same call ends it
+            self.engine.write(lambda tx: tx.restore_lookup(begun.ref, self._lookup))
+            raise
         return values.Erasure(buyer=begun.ref, reason=begun.reason, erased_at=erased_at, resumed=begun.resumed, **done)
 
     def _erase_some(
@@ -134,14 +139,19 @@ class Eraser:
         if tx.is_ended(begun.ref):  # somebody else called at the same time
             return now
         params = {"buyer": begun.ref, "reason": begun.reason, "entry": begun.seq}
-        self._register(tx, "erasure_ended", params, now, [], {"ended": times.text(now)})
+        if not begun.resumed or params not in [said for _, said in _told(tx, "erasure_ended")]:
+            self._register(tx, "erasure_ended", params, now, [], {"ended": times.text(now)})
         tx.forget_lookup(begun.ref)
         return now
 
     def _settle(self) -> None:
-        if not self.engine.store.settle():
+        try:
+            settled = self.engine.store.settle()
+        except Conflict:
+            settled = False
+        if not settled:
             raise Busy(
-                "the key is destroyed, but somebody still reads the database as it was before, so that its old bytes "
+                "the key is destroyed, but somebody still uses the database as it was before, so that its old bytes "
                 "stand in the write-ahead log: the same call again ends it"
             )
 

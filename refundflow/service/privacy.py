@@ -79,12 +79,11 @@ class Privacy(Reading):
         caller = parse_caller(actor)
         check_reference("buyer", buyer_id)
         why = _checked(reason, buyer_id)
-        lookup = self.engine.vault.buyer_lookup(buyer_id)
         self._require_privacy(caller)
-        eraser = Eraser(self.engine, caller, at)
-        interrupted = self.engine.write(lambda tx: eraser.under_way(tx, lookup), wipe=True)
+        eraser = Eraser(self.engine, caller, self.engine.vault.buyer_lookup(buyer_id), at)
+        interrupted = self.engine.write(eraser.under_way, wipe=True)
         ended = eraser.go_on(interrupted, batch, progress) if interrupted else None
-        begun = self.engine.write(lambda tx: eraser.begin(tx, lookup, why), wipe=True)
+        begun = self.engine.write(lambda tx: eraser.begin(tx, why), wipe=True)
         if isinstance(begun, Refused):
             raise begun
         if begun is not None:

@@ -94,6 +94,10 @@ class Wiping:
         """Overwrite the last that could tell who an erased buyer was."""
         self.session.run(RENAME_BUYER, at_ref=buyer_ref, lookup=_ended(buyer_ref))
 
+    def restore_lookup(self, buyer_ref: str, lookup: str) -> None:
+        """Let an erasure that had ended be found as one that was begun."""
+        self.session.run(RENAME_BUYER, at_ref=buyer_ref, lookup=_begun(lookup))
+
     def delete_texts(self, order_id: str, buyer_ref: str) -> int:
         """Delete the texts of a buyer in one order; return how many."""
         return self.session.run(DELETE_TEXTS, order_id=order_id, buyer=buyer_ref)

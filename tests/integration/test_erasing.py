@@ -1,5 +1,6 @@
 """Erasing a buyer on both databases: nothing can be read any more, everything verifies, whatever interrupts it."""
 
+import fcntl
 import multiprocessing
 import sqlite3
 from pathlib import Path
@@ -383,6 +384,65 @@ def test_a_reader_that_holds_the_old_bytes_is_told(sqlite_databases: Databases) 
     market.close()
 
     assert not any(key in data for data in stored(market.url))
+
+
+class ReadAtTheEnd(Store):
+    """A file that somebody begins to read as soon as the bytes of the key are gone."""
+
+    reader: sqlite3.Connection | None = None
+
+    def settle(self) -> bool:
+        """Settle, and let the reader come the first time."""
+        done = super().settle()
+        if self.reader is None:
+            self.reader = sqlite3.connect(self.url.removeprefix("sqlite:///"), isolation_level=None)
+            self.reader.execute("BEGIN")
+            self.reader.execute("SELECT count(*) FROM buyers").fetchone()
+        return done
+
+
+def test_a_reader_that_comes_at_the_very_end_is_told(sqlite_databases: Databases) -> None:
+    """The call that could not overwrite the last of the buyer is ended by the same call, and has ended once."""
+    market = Market(sqlite_databases.copy_of("live", prepare_live))
+    a_past(market)
+    lookup = market.refunds.engine.vault.buyer_lookup(MARK)
+    with ReadAtTheEnd.open(market.url, wait_seconds=0.2) as store:
+        refunds = Refunds(store, policy=policies.default())
+        for _ in range(2):
+            with pytest.raises(Busy, match="same call again"):
+                refunds.privacy_erase(MARK, reason="request 7", actor=CHEN)
+            assert refunds.numbers().unfinished_erasures == 1
+        assert store.reader is not None
+        store.reader.close()
+        assert refunds.privacy_erase(MARK, reason="request 7", actor=CHEN).resumed
+        with pytest.raises(NotFound):
+            refunds.privacy_erase(MARK, reason="request 7", actor=CHEN)
+        assert not any(lookup[:40].encode() in data for data in stored(market.url))
+        with store.read() as tx:
+            told = [entry.event for entry in tx.entries("privacy", order_id=REGISTER_ORDER)]
+    assert told == ["erasure_begun", "erasure_ended"]
+    market.require_sound()
+    market.close()
+
+
+class LockedAtTheEnd(Store):
+    """A file that another writer holds whenever the bytes of the key are to be overwritten."""
+
+    def settle(self) -> bool:
+        """Settle while the lock is held."""
+        with Path(f"{self.url.removeprefix('sqlite:///')}.lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return super().settle()
+
+
+def test_a_writer_that_holds_the_file_is_told(sqlite_databases: Databases) -> None:
+    """Who waits for the writers' lock in vain learns that the same call goes on."""
+    market = Market(sqlite_databases.copy_of("live", prepare_live))
+    a_past(market)
+    with LockedAtTheEnd.open(market.url, wait_seconds=0.1) as store, pytest.raises(Busy, match="same call again"):
+        Refunds(store, policy=policies.default()).privacy_erase(MARK, reason="request 7", actor=CHEN)
+    assert erase(market).resumed
+    market.close()
 
 
 def test_all_that_is_kept_is_shown(market: Market) -> None:
