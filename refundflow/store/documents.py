@@ -19,11 +19,12 @@ def canonical(value: Any) -> bytes:
         ValueError: it holds a float (money and counts are whole numbers), a number of more than 64 bits, a key that
             is no text, text that is no Unicode, or something that JSON does not know.
     """
-    _check(value)
     try:
-        return orjson.dumps(value, option=_OPTIONS)
+        written = orjson.dumps(value, option=_OPTIONS)
     except TypeError as problem:
         raise ValueError(f"no canonical form: {problem}") from problem
+    _check(value)
+    return written
 
 
 def canonical_text(value: Any) -> str:
@@ -48,7 +49,7 @@ def _hexadecimal(value: Any) -> str:
 
 
 def _check(value: Any) -> None:
-    """Look at every value; keys are looked at by the library."""
+    """Look at every value that the library wrote; keys, and whether there is an end, it has looked at."""
     left = [value]
     for item in left:  # it grows meanwhile
         kind = type(item)

@@ -42,6 +42,14 @@ def test_what_has_no_canonical_form_is_refused(value: Any) -> None:
         audit.canonical(value)
 
 
+def test_a_value_that_contains_itself_is_refused() -> None:
+    """It has no end, as JSON has."""
+    value: list[Any] = ["x"]
+    value.append({"within": value})
+    with pytest.raises(ValueError, match="no canonical form"):
+        audit.canonical(value)
+
+
 def test_each_entry_holds_the_hash_of_the_one_before() -> None:
     """Chains go on from their own heads, whatever stands between them."""
     line, case, later = a_line(), a_case(), a_case(seq=2)
