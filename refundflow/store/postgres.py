@@ -1,6 +1,7 @@
 """A PostgreSQL server as the store sees it: which settings a connection has, how it begins, what errors mean."""
 
 import select
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -72,7 +73,7 @@ class PostgresDatabase:
         Nothing is wiped: old rows stay in their pages until a vacuum, and in the write-ahead log until it is recycled.
         """
         kind = "READ COMMITTED READ WRITE" if write else "REPEATABLE READ READ ONLY"
-        ended = None
+        ended, outside = None, sys.exception()
         try:
             with connection.pipeline() as pipeline:
                 connection.execute(f"BEGIN ISOLATION LEVEL {kind}")
@@ -80,6 +81,8 @@ class PostgresDatabase:
                 ended = connection.execute("COMMIT")
         except BaseException as problem:
             self._roll_back(connection)
+            if (interrupt := _interrupt(problem, outside)) is not None:
+                raise interrupt from None
             if connection.closed and isinstance(problem, self._driver.OperationalError):
                 if ended is not None:
                     raise Conflict("unknown", f"the server went away while it was committing: {problem}") from problem
@@ -205,3 +208,12 @@ class StatementSession(ServerSession):
             for value in made.bound(row)
         ]
         self._runs.execute(together(tuple(shape)), values)
+
+
+def _interrupt(problem: BaseException | None, outside: BaseException | None) -> BaseException | None:
+    """Return the interrupt that the driver covers by an error of its own; what was handled `outside` is none."""
+    while problem is not None and problem is not outside:
+        if not isinstance(problem, Exception):
+            return problem
+        problem = problem.__context__
+    return None

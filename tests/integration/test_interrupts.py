@@ -1,4 +1,4 @@
-"""An interrupt (Ctrl-C) at any place of a transaction on a file: the next one finds the lock and the file free."""
+"""An interrupt (Ctrl-C) at any place of a transaction: it comes out as such, and the next one finds all free."""
 
 import gc
 import itertools
@@ -9,9 +9,11 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
-from refundflow.store import Store
+from refundflow.store import Conflict, Store
 from refundflow.store.pool import MOST
+from tests.support.databases import Databases
 from tests.support.market import LI, Market, prepare_live
 
 SOON = 0.05  # seconds after which a lock that was left is given up
@@ -42,13 +44,13 @@ def no_collector() -> Iterator[None]:
 
 
 @pytest.fixture
-def market(sqlite_url: str) -> Market:
-    """Open a live file whose locks are not waited for."""
-    prepare_live(sqlite_url)
-    market = Market(sqlite_url)
+def market(databases: Databases) -> Iterator[Market]:
+    """Open a live database whose locks are not waited for."""
+    market = Market(databases.copy_of("live", prepare_live))
     market.refunds.engine.store.close()
-    market.refunds.engine.store = Store.open(sqlite_url, wait_seconds=SOON)
-    return market
+    market.refunds.engine.store = Store.open(market.url, wait_seconds=SOON)
+    yield market
+    market.close()
 
 
 def places(work: Callable[[], object]) -> Iterator[str]:
@@ -67,6 +69,7 @@ def places(work: Callable[[], object]) -> Iterator[str]:
         yield interrupt.where
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["move", "write", "wipe", "read"])
 def test_after_an_interrupt_at_any_place_the_next_move_is_done(market: Market, kind: str) -> None:
     """Neither the lock nor a transaction nor a connection that only reads is left behind; no place is lost."""
@@ -90,3 +93,14 @@ def test_after_an_interrupt_at_any_place_the_next_move_is_done(market: Market, k
         for _ in range(MOST):
             all_at_once.enter_context(store.look())
     market.require_sound()
+
+
+def test_an_interrupt_that_was_handled_before_covers_nothing(postgres_databases: Databases) -> None:
+    """Who clears up after an interrupt is told that the server went away."""
+    url = postgres_databases.copy_of("live", prepare_live)
+    with Store.open(url) as store:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            with pytest.raises(Conflict, match="went away"), store.write() as tx:
+                tx.session.ask(select(func.pg_terminate_backend(func.pg_backend_pid())))
