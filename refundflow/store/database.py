@@ -52,7 +52,7 @@ class Database(Protocol):
         ...
 
     def forked(self, connection: Connection) -> None:
-        """Give back in a child process what it has inherited with the connection of its parent."""
+        """Leave a connection to the parent in a child process: neither speak on it nor keep open what belongs to it."""
         ...
 
 

@@ -49,8 +49,10 @@ class News:
             stop.wait(min(_LOOK_UP, seconds))
 
     def forked(self) -> None:
-        """Leave the connection to the parent process; the driver closes none that another process has opened."""
-        self._ears = None
+        """Leave the connection to the parent process."""
+        if self._ears is not None:
+            self._database.forked(self._ears)
+            self._ears = None
 
     def close(self) -> None:
         """Stop listening."""

@@ -127,7 +127,6 @@ class Pool:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._parents: list[Connection] = []
         self._begin()
 
     def _begin(self) -> None:
@@ -137,11 +136,10 @@ class Pool:
         self._waiting: deque[SimpleQueue[Lent]] = deque()
 
     def forked(self) -> None:
-        """Begin anew in a child process: the connections are the parent's, and here not even closed."""
+        """Begin anew in a child process: the connections are the parent's, those in use too."""
         for lent in self._all:
             if lent.connection is not None:
                 self._database.forked(lent.connection)
-                self._parents.append(lent.connection)
                 lent.connection = None
         self._begin()
 

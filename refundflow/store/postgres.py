@@ -1,6 +1,8 @@
 """A PostgreSQL server as the store sees it: which settings a connection has, how it begins, what errors mean."""
 
+import os
 import select
+import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +14,16 @@ from sqlalchemy.sql.base import Executable
 
 from refundflow.errors import Misconfigured
 from refundflow.store.documents import rows_text
-from refundflow.store.sessions import Conflict, Connection, LookingSession, Question, Row, Session, Writes
+from refundflow.store.sessions import (
+    Conflict,
+    Connection,
+    LookingSession,
+    Question,
+    Row,
+    Session,
+    Writes,
+    leave_to_parent,
+)
 from refundflow.store.statements import CHECK_TIME, DialectName, as_set, compiled_once, together
 
 # Where Citus says how tables are distributed: it locks no rows of several servers by one statement (docs/why/015).
@@ -128,7 +139,19 @@ class PostgresDatabase:
         return connection.pgconn.transaction_status != self._idle or bool(connection.said.poll(0))
 
     def forked(self, connection: Connection) -> None:
-        """Do nothing: the driver closes no connection that another process has opened."""
+        """Let go of the socket: as long as any process has it open, the server does not see that the parent died.
+
+        What the driver still says to it, it says to nobody.
+        """
+        if connection.closed:
+            return
+        nobody, other = socket.socketpair()
+        other.close()
+        with nobody:
+            os.dup2(nobody.fileno(), connection.fileno(), inheritable=False)
+        connection.close()
+        leave_to_parent(connection, "execute", "cursor", "wait")
+        leave_to_parent(connection.prepared, "execute")
 
 
 class PipelinedSession(Session):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, NoReturn, cast
 
 from sqlalchemy.sql.base import Executable
 
@@ -24,6 +24,16 @@ class Conflict(Exception):
     def __init__(self, reason: Literal["changed", "busy", "disk", "unknown"], detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
+
+
+def leave_to_parent(what: object, *names: str) -> None:
+    """Let a forked process be refused these methods of what it has inherited, with a RuntimeError."""
+    for name in names:
+        setattr(what, name, _of_parent)
+
+
+def _of_parent(*_: object, **__: object) -> NoReturn:
+    raise RuntimeError("this transaction is the parent's: a process that is forked within one begins its own")
 
 
 class Question(NamedTuple):

@@ -1,5 +1,6 @@
 """An SQLite file as the store sees it: how its writers queue, which settings it has, what its errors mean."""
 
+import ctypes
 import fcntl
 import os
 import sqlite3
@@ -12,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from refundflow.clock import utc_now
-from refundflow.store.sessions import Conflict, LookingSession, Session, Writes
+from refundflow.store.sessions import Conflict, LookingSession, Session, Writes, leave_to_parent
 from refundflow.store.statements import DialectName, compiled_once
 
 # Short beside a move, so that whoever waits is as likely to be next as the one who just wrote.
@@ -93,8 +94,14 @@ class SqliteDatabase:
         return False
 
     def forked(self, connection: "FileConnection") -> None:
-        """Close the file of the lock: a lock on it lasts as long as any process has it open, the parent or not."""
+        """Close the file of the lock: a lock on it lasts as long as any process has it open, the parent or not.
+
+        The connection itself is never closed here: that would roll back in the log that the parent writes.
+        """
         connection.close_files()
+        connection.durable = False  # what the parent commits, he flushes
+        leave_to_parent(connection, "execute", "executemany", "cursor", "commit", "rollback", "queue", "close")
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))  # so not at the end of the process either
 
 
 class FileConnection(sqlite3.Connection):
