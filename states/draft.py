@@ -228,29 +228,19 @@ class Change(Generic[D]):
         )
 
 
-@dataclass(slots=True)
 class Turn:
     """One act being judged: what every guard and every move is given."""
 
-    draft: Draft
-    act: Act
-    case: Case
-    policy: Policy
+    __slots__ = ("act", "actor", "case", "draft", "now", "policy")
+
+    def __init__(self, draft: Draft, act: Act, case: Case, policy: Policy) -> None:
+        self.draft, self.act, self.case, self.policy = draft, act, case, policy
+        self.actor, self.now = act.actor, draft.now
 
     @property
     def line(self) -> Line:
         """Return the facts of the order line as they stand now."""
         return self.draft.line
-
-    @property
-    def now(self) -> datetime:
-        """Return the moment of the act."""
-        return self.draft.now
-
-    @property
-    def actor(self) -> Actor:
-        """Return who acts."""
-        return self.act.actor
 
     def given(self, name: str) -> Json:
         """Return a parameter of the act, or None."""

@@ -33,7 +33,10 @@ def canonical_text(value: Any) -> str:
 
 
 def document_text(document: Any) -> str:
-    """Write a document as `canonical` does, unchecked: it is the fold of patches, each checked in its entry."""
+    """Write a document as `canonical` does, unchecked: it is the fold of patches, each checked in its entry.
+
+    So are the parameters of an effect made of those and of what the entry says.
+    """
     return orjson.dumps(document, option=_OPTIONS).decode()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import JSON, Select, Table, TableValuedAlias, bindparam, func, literal_column, select, update
 from sqlalchemy.sql.base import Executable
 
-from refundflow.store.documents import canonical_text, document_text, read_document, rows_text
+from refundflow.store.documents import document_text, read_document, rows_text
 from refundflow.store.news import TELL
 from refundflow.store.people import ADD_CONTENT, ADD_PERSONAL, buyer_of
 from refundflow.store.registers import ADD_POLICY, REACH_TIME, REHEARSAL_TIME, roles_of
@@ -541,7 +541,7 @@ def _effect_rows(order_id: str, effects: Sequence[Effect], recorded_at: datetime
     return [
         {
             "order_id": order_id, "subject": effect.subject, "seq": effect.seq, "kind": effect.kind,
-            "code": effect.code, "params": canonical_text(effect.params),
+            "code": effect.code, "params": document_text(effect.params),
             "effective_at": effect.effective_at, "recorded_at": recorded, "tries": 0, "next_try_at": recorded,
             "problem": None,
         }
