@@ -15,7 +15,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from hashlib import blake2b, sha256
+from hashlib import sha256
 from itertools import accumulate
 from json.encoder import encode_basestring
 from typing import Any, NamedTuple
@@ -242,7 +242,7 @@ def _request_hash(request: Request, name: str, key: bytes | None) -> str:
         "actor": [request.role, name], "event": request.event,
         "params": {"kinds": request.kinds} if request.kinds else {}, "target": request.place.refund, "texts": {},
     })  # fmt: skip
-    return blake2b(asked, key=key or b"", digest_size=32, person=b"request").hexdigest()
+    return hmac.digest(hmac.digest(key or b"", b'["request"]', "sha256"), asked, "sha256").hex()
 
 
 # the moves: what blocks each, what it changes
