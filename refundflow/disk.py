@@ -18,6 +18,15 @@ def keep_names(folder: Path) -> None:
         os.close(descriptor)
 
 
+def keep_content(file: Path) -> None:
+    """Bring a file to the disk as it is now."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def open_part(folder: Path, name: str, *, private: bool = False) -> BinaryIO:
     """Open a new hidden file `.NAME.RANDOM.part` in a folder, locked until it is closed; its writer removes it.
 

@@ -14,6 +14,7 @@ from refundflow.store.tx import Tx
 KEPT = 8  # connections that stay open while nobody uses them
 MOST = 32  # in use at once
 WAIT_SECONDS = 30.0
+_MOMENT = 1.0  # seconds, between the turn of who waits and what is put there
 
 
 class Lent:
@@ -63,8 +64,6 @@ class Lent:
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if (confirm := self.session.confirm) is not None:
-            confirm()
         if problem is None:
             self._pool.give(self)
         else:
@@ -170,27 +169,46 @@ class Pool:
                 return lent
         turn: SimpleQueue[Lent] = SimpleQueue()
         self._waiting.append(turn)
+        self._hand_on()  # one may have come back before the turn was seen
         try:
-            with suppress(IndexError):  # one may have come back before the turn was seen
-                return self._idle.pop()
             return turn.get(timeout=WAIT_SECONDS)
-        except Empty as problem:
-            raise Conflict("busy", f"this process runs {MOST} transactions already") from problem
-        finally:
+        except BaseException as problem:
             with suppress(ValueError):
                 self._waiting.remove(turn)
+                if isinstance(problem, Empty):
+                    raise Conflict("busy", f"this process runs {MOST} transactions already") from problem
+                raise
+            lent = turn.get(timeout=_MOMENT)  # the turn has come meanwhile
+            if isinstance(problem, Empty):
+                return lent
+            self.give(lent)
+            raise
 
     def give(self, lent: Lent) -> None:
         """Take one back: for who waits longest, or to be kept."""
-        if self._waiting:
-            with suppress(IndexError):
-                self._waiting.popleft().put(lent)
+        idle = self._idle
+        idle.append(lent)
+        if self._waiting:  # looked at behind: who begins to wait looks at the idle ones behind too
+            self._hand_on()
+        if lent.connection is None or len(idle) > KEPT:
+            with suppress(ValueError):  # somebody has taken it
+                idle.remove(lent)
+                self._all.discard(lent)
+                lent.close()
+
+    def _hand_on(self) -> None:
+        """Give what is idle to who waits longest."""
+        while self._waiting:
+            try:
+                lent = self._idle.pop()
+            except IndexError:
                 return
-        if len(self._idle) < KEPT and lent.connection is not None:
-            self._idle.append(lent)
-        else:
-            self._all.discard(lent)
-            lent.close()
+            try:
+                turn = self._waiting.popleft()
+            except IndexError:
+                self._idle.append(lent)
+            else:
+                turn.put(lent)
 
     def close(self) -> None:
         """Close the connections that nobody uses."""

@@ -144,11 +144,9 @@ class LookingSession(Session):
     locks = False
     written = False  # what was read so far is all that was sent
 
-    def __init__(
-        self, connection: Connection, dialect: DialectName, runs: Any, confirm: Callable[[], None] | None = None
-    ) -> None:
-        """Take what runs statements (the connection to a file, or `Prepared`), and what is waited for at the end."""
-        self._connection, self.dialect, self._runs, self.confirm = connection, dialect, runs, confirm
+    def __init__(self, connection: Connection, dialect: DialectName, runs: Any) -> None:
+        """Take what runs statements: the connection to a file, or `Prepared`."""
+        self._connection, self.dialect, self._runs = connection, dialect, runs
 
     def rows(self, statement: Executable, **values: Any) -> list[Row]:
         """Return all rows; what every act and every look goes through is one call."""

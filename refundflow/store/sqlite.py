@@ -4,15 +4,16 @@ import ctypes
 import fcntl
 import os
 import sqlite3
+import stat
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
-from mmap import mmap
 from pathlib import Path
 
 from sqlalchemy import URL
 
 from refundflow.clock import utc_now
+from refundflow.disk import keep_content
 from refundflow.store.sessions import Conflict, LookingSession, Session, Writes, leave_to_parent
 from refundflow.store.statements import DialectName, compiled_once
 
@@ -22,13 +23,10 @@ _LOOK_AGAIN_SECONDS = 0.0002
 _CACHE_KIB = 32 * 1024
 # 16 MiB of write-ahead log before its pages are copied into the file: what changes again and again is copied once.
 _CHECKPOINT_PAGES = 4000
-_BEGUN, _ENDED, _FLUSHED = range(3)
-_COMMITS_BYTES = 24
-_to_disk = getattr(os, "fdatasync", os.fsync)
 
 
 class SqliteDatabase:
-    """An SQLite file in WAL mode; writers queue at a lock file before `BEGIN IMMEDIATE`."""
+    """An SQLite file in WAL mode, full synchronous; writers queue at a lock file before `BEGIN IMMEDIATE`."""
 
     dialect: DialectName = "sqlite"
     durable = True
@@ -44,9 +42,9 @@ class SqliteDatabase:
             f"file:{_quoted(self._path)}?mode=rw", factory=FileConnection,
             uri=True, isolation_level=None, check_same_thread=False, timeout=self._wait_seconds, cached_statements=256,
         )  # fmt: skip
-        connection.path, connection.wait_seconds, connection.durable = self._path, self._wait_seconds, self.durable
+        connection.path, connection.wait_seconds = self._path, self._wait_seconds
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")  # what is committed is flushed behind the lock
+        connection.execute(f"PRAGMA synchronous = {'FULL' if self.durable else 'NORMAL'}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
@@ -60,17 +58,21 @@ class SqliteDatabase:
 
     def look(self, connection: "FileConnection") -> LookingSession:
         """Read without a transaction."""
-        return LookingSession(connection, self.dialect, connection, connection.flush)
+        return LookingSession(connection, self.dialect, connection)
 
     def act(self, connection: "FileConnection") -> "FileSession":
         """Read before the others must wait, and write if nothing has changed since."""
-        return FileSession(connection, self.dialect, connection, connection.flush)
+        return FileSession(connection, self.dialect, connection)
 
     def settle(self, connection: "FileConnection") -> bool:
         """Copy the write-ahead log into the file and cut it to nothing, which needs a moment without readers."""
         try:
             connection.queue()
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not busy:  # SQLite does not do it: a power cut would bring back what was cut off
+                keep_content(Path(f"{self._path}-wal"))
+        except OSError as problem:
+            raise Conflict("disk", f"the write-ahead log cannot be written: {problem}") from problem
         finally:
             connection.leave()
         return not busy
@@ -98,8 +100,7 @@ class SqliteDatabase:
 
         The connection itself is never closed here: that would roll back in the log that the parent writes.
         """
-        connection.close_files()
-        connection.durable = False  # what the parent commits, he flushes
+        connection.close_lock()
         leave_to_parent(connection, "execute", "executemany", "cursor", "commit", "rollback", "queue", "close")
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))  # so not at the end of the process either
 
@@ -109,31 +110,28 @@ class FileConnection(sqlite3.Connection):
 
     SQLite alone lets some of several processes wait for seconds. Each connection opens the file of the lock for
     itself, so that the lock is the connection's own: to give it back is right whether one has it or not.
-
-    Who has committed lets the next one write before he waits for the disk, so that they wait side by side. Nobody who
-    reads meanwhile is told what could still be lost: in the file of the lock the commits are numbered, and whoever
-    finds that the last one is not known to be on the disk brings it there (`flush`).
     """
 
     path: str  # of the database
     wait_seconds: float
-    durable: bool
     _lock: int | None = None  # the number of the open file
-    _log: int | None = None  # the same of the write-ahead log
-    _commits: memoryview  # in the file of the lock: the last commit that was begun, that was ended, that was flushed
 
     def queue(self) -> None:
         """Wait for the lock of the writers.
 
         Raises:
-            Conflict: it did not come free.
+            Conflict: it did not come free, or could not be made.
         """
         if self._lock is None:
-            self._open_lock(os.O_CREAT)
+            try:
+                self._make_lock()
+                self._lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CLOEXEC)
+            except OSError as problem:
+                raise Conflict("disk", f"there can be no lock of the writers: {problem}") from problem
         end = 0.0
         while True:
             try:
-                return fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # type: ignore[arg-type]
+                return fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as problem:
                 end = end or time.monotonic() + self.wait_seconds
                 if time.monotonic() > end:
@@ -145,58 +143,23 @@ class FileConnection(sqlite3.Connection):
         if self._lock is not None:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
-    def commit(self) -> None:
-        """Commit what was written in one's turn; `flush` makes it durable."""
-        commits = self._commits
-        number = commits[_BEGUN] + 1
-        commits[_BEGUN] = number
-        self.execute("COMMIT")
-        commits[_ENDED] = number
-
-    def flush(self) -> None:
-        """Return when all that was committed until now, by whomever, survives a power cut.
-
-        Raises:
-            Conflict: the disk fails, so that this is unknown.
-        """
-        if not self.durable:
-            return
-        if self._lock is None:
+    def _make_lock(self) -> None:
+        """Make the file of the lock as SQLite makes those beside a database: for whoever may write that, no others."""
+        with suppress(FileExistsError):
+            made = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
-                self._open_lock()
-            except OSError:
-                return  # nobody has written yet, or here one may only read
-        commits = self._commits
-        ended = commits[_ENDED]
-        if commits[_BEGUN] == commits[_FLUSHED]:
-            return
-        try:
-            if self._log is None:
-                self._log = os.open(f"{self.path}-wal", os.O_RDWR | os.O_CLOEXEC)
-            _to_disk(self._log)
-        except OSError as problem:
-            raise Conflict("unknown", f"the disk does not tell whether it is written: {problem}") from problem
-        if ended > commits[_FLUSHED]:
-            commits[_FLUSHED] = ended
+                database = Path(self.path).stat()
+                if os.geteuid() == 0:
+                    os.fchown(made, database.st_uid, database.st_gid)
+                os.fchmod(made, stat.S_IMODE(database.st_mode))
+            finally:
+                os.close(made)
 
-    def _open_lock(self, create: int = 0) -> None:
-        """Open the file of the lock, and apart from it its numbers: what is mapped would hold the lock too."""
-        path, flags = f"{self.path}.lock", os.O_RDWR | os.O_CLOEXEC | create
-        numbers = os.open(path, flags, 0o644)
-        try:
-            if os.fstat(numbers).st_size < _COMMITS_BYTES:
-                os.ftruncate(numbers, _COMMITS_BYTES)
-            self._commits = memoryview(mmap(numbers, _COMMITS_BYTES)).cast("Q")
-        finally:
-            os.close(numbers)
-        self._lock = os.open(path, flags)
-
-    def close_files(self) -> None:
-        """Close what is open beside the database."""
-        for file in (self._lock, self._log):
-            if file is not None:
-                os.close(file)
-        self._lock = self._log = None
+    def close_lock(self) -> None:
+        """Close the file of the lock."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def close(self) -> None:
         """Close the connection, in the middle of whatever it was."""
@@ -204,7 +167,7 @@ class FileConnection(sqlite3.Connection):
             self.rollback()  # a cursor that somebody still has would keep it open
         finally:
             super().close()
-            self.close_files()
+            self.close_lock()
 
 
 class FileSession(LookingSession):
@@ -232,7 +195,7 @@ class FileSession(LookingSession):
                     done = execute(made.text, made.bound(row))
                     if not (made.may_exist or (done.fetchone() if made.reads else done.rowcount == 1)):
                         raise Conflict("changed", "what was read is no longer so")
-            connection.commit()
+            execute("COMMIT")
         except BaseException:
             connection.rollback()
             raise
@@ -261,10 +224,9 @@ class _Writing:
     def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: object) -> None:
         try:
             if kind is None:
-                self._connection.commit()
+                self._connection.execute("COMMIT")
         finally:
             self._end()
-        self._connection.flush()
 
     def _end(self) -> None:
         """Take back what was not committed, and let the others in."""
@@ -293,7 +255,6 @@ class _Reading:
 
     def __exit__(self, *_: object) -> None:
         self._end()
-        self._connection.flush()
 
     def _end(self) -> None:
         try:

@@ -153,13 +153,16 @@ class Store:
         """Bring what was wiped to the place of the old bytes; False when others still read these: try again.
 
         Raises:
-            Conflict: the database stayed locked.
+            Conflict: the database stayed locked, or its disk fails.
         """
         lent = self._pool.take()
         try:
-            return self._database.settle(lent.connection)
-        finally:
-            self._pool.give(lent)
+            settled = self._database.settle(lent.connection)
+        except BaseException as problem:
+            lent.failed(problem)
+            raise
+        self._pool.give(lent)
+        return settled
 
 
 _stores: WeakSet[Store] = WeakSet()

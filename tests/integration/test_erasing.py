@@ -1,7 +1,9 @@
 """Erasing a buyer on both databases: nothing can be read any more, everything verifies, whatever interrupts it."""
 
+import errno
 import fcntl
 import multiprocessing
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from refundflow import doctor, metrics, migrations, policies, values
 from refundflow.errors import BadInput, Busy, NotFound, Refused, RoleNotAllowed
 from refundflow.outbox import Message
 from refundflow.service import Refunds
-from refundflow.store import REGISTER_ORDER, Store
+from refundflow.store import REGISTER_ORDER, Store, sqlite
 from refundflow.store.people import ADD_PERSONAL
 from tests.integration.test_facade_privacy import MARK, a_whole_story, stored
 from tests.support import mortal_host
@@ -442,6 +444,24 @@ def test_a_writer_that_holds_the_file_is_told(sqlite_databases: Databases) -> No
     with LockedAtTheEnd.open(market.url, wait_seconds=0.1) as store, pytest.raises(Busy, match="same call again"):
         Refunds(store, policy=policies.default()).privacy_erase(MARK, reason="request 7", actor=CHEN)
     assert erase(market).resumed
+    market.close()
+
+
+def test_a_disk_that_does_not_cut_the_old_bytes_off_is_told(
+    sqlite_databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call is not done, says so, and is called again."""
+
+    def refuse(file: Path) -> None:
+        raise OSError(errno.EIO, f"{file}: {os.strerror(errno.EIO)}")
+
+    market = Market(sqlite_databases.copy_of("live", prepare_live))
+    a_past(market)
+    with monkeypatch.context() as failing:
+        failing.setattr(sqlite, "keep_content", refuse)
+        with pytest.raises(Busy, match="same call again"):
+            market.refunds.privacy_erase(MARK, reason="request 7", actor=CHEN)
+    assert market.refunds.privacy_erase(MARK, reason="request 7", actor=CHEN).resumed
     market.close()
 
 

@@ -1,15 +1,19 @@
 """The pool: how many connections are in use at once, and who gets the next one that comes back."""
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
+from queue import Empty, SimpleQueue
 
 import pytest
 
 from refundflow.store import Conflict, Store
 from refundflow.store import pool as pools
-from refundflow.store.pool import KEPT, MOST
+from refundflow.store.pool import KEPT, MOST, Lent
 from tests.support.databases import Databases
+
+SOON = 5.0  # seconds, of thirty that a turn is waited for
 
 
 @pytest.fixture
@@ -65,6 +69,55 @@ def store_is_full(held: ExitStack, store: Store, waiting: list[threading.Thread]
     while len(store._pool._waiting) < len(waiting):
         pass
     return held
+
+
+def test_who_begins_to_wait_while_one_comes_back_gets_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever gives it back has just seen that nobody waits."""
+    held, done = hold(store, MOST - 1), threading.Event()
+    last = store.look()
+
+    def look() -> None:
+        with store.look() as tx:
+            tx.meta("mode")
+        done.set()
+
+    waiter = threading.Thread(target=look, daemon=True)
+
+    class Waiting(deque[SimpleQueue[Lent]]):
+        def __bool__(self) -> bool:
+            seen = len(self) > 0
+            if not seen and not waiter.ident:
+                waiter.start()
+                while not len(self) and not done.is_set():
+                    pass
+            return seen
+
+    monkeypatch.setattr(store._pool, "_waiting", Waiting())
+    with last as tx:
+        tx.meta("mode")
+    assert done.wait(SOON)
+    held.close()
+
+
+def test_what_comes_in_the_last_moment_is_taken(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has given up waiting just when his turn came loses nothing."""
+    held = hold(store, MOST - 1)
+    last = store.look()
+    last.__enter__()
+
+    class Late(SimpleQueue[Lent]):
+        def get(self, block: bool = True, timeout: float | None = None) -> Lent:
+            if not held_last:
+                return super().get(block, timeout)
+            held_last.pop().__exit__(None, None, None)
+            raise Empty
+
+    held_last = [last]
+    monkeypatch.setattr(pools, "SimpleQueue", Late)
+    with store.look() as tx:
+        tx.meta("mode")
+    held.close()
+    assert len(store._pool._all) == KEPT
 
 
 def test_only_few_stay_open(store: Store) -> None:

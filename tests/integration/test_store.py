@@ -79,10 +79,21 @@ def test_rehearsals_share_their_secret(databases: Databases) -> None:
 
 
 @pytest.mark.parametrize("rehearsal", [False, True])
-def test_a_live_move_survives_a_power_cut(postgres_databases: Databases, rehearsal: bool) -> None:
+def test_a_live_move_survives_a_power_cut(database_url: str, rehearsal: bool) -> None:
     """What a live database acknowledges is on the disk; a rehearsal, which can be repeated, does not wait for it."""
-    with Store.create(postgres_databases.empty(), rehearsal=rehearsal) as store, store.write() as tx:
-        assert tx.session.rows(text("SHOW synchronous_commit"))[0][0] == ("off" if rehearsal else "on")
+    asked = {"sqlite": text("PRAGMA synchronous"), "postgresql": text("SHOW synchronous_commit")}
+    kept = {"sqlite": 1 if rehearsal else 2, "postgresql": "off" if rehearsal else "on"}
+    with Store.create(database_url, rehearsal=rehearsal) as store, store.write() as tx:
+        assert tx.session.rows(asked[store.dialect])[0][0] == kept[store.dialect]
+
+
+def test_a_live_file_can_be_flushed_now_and_then_only(sqlite_url: str) -> None:
+    """Who asks for it gets synchronous NORMAL on a live SQLite file, for this connection of his alone."""
+    Store.create(sqlite_url, rehearsal=False).close()
+    with Store.open(sqlite_url, synchronous="normal") as store, store.read() as tx:
+        assert tx.session.rows(text("PRAGMA synchronous"))[0][0] == 1
+    with Store.open(sqlite_url) as store, store.read() as tx:
+        assert tx.session.rows(text("PRAGMA synchronous"))[0][0] == 2
 
 
 def test_a_database_without_schema_is_not_opened(database_url: str) -> None:
