@@ -99,11 +99,10 @@ def section(measured: Mapping[str, Mapping[str, Times]]) -> Section:
     )  # fmt: skip
 
 
-_ABOUT = (
-    "One refund with what is allowed now, as its handler sees it, against `SELECT document, version` by key. By hand:"
-    " what such a read cannot do without, the same statement by the raw driver (line, refund, buyer, role, calendars),"
-    " both documents parsed, what is due and what is allowed judged by the same rules; no facade, no answer."
-)
+_ABOUT = """\
+One refund with what is allowed now, as its handler sees it, against `SELECT document, version` by key. By hand: what
+such a read cannot do without, the same statement by the raw driver (line, refund, buyer, role, calendars), both
+documents parsed, what is due and what is allowed judged by the same rules; no facade, no answer."""
 
 
 if __name__ == "__main__":
