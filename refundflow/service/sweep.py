@@ -36,7 +36,7 @@ class Sweep(Facade):
         """
         left_out = set() if damaged is None else damaged
         find = partial(self._due, at=at, limit=limit, damaged=left_out)
-        fired = self._together(find, partial(self._fire, at=at, limit=limit), lambda place: place, left_out)
+        fired = self._together(find, partial(self._fire, at=at, limit=limit), lambda place: place, limit, left_out)
         done["lapsed"] += fired["lapsed"]
         return fired["lines"]
 
@@ -45,9 +45,10 @@ class Sweep(Facade):
         find: Callable[[Tx], list[T]],
         step: Callable[[Tx, list[T]], Counter[str]],
         place: Callable[[T], Place],
+        limit: int,
         damaged: set[Place],
     ) -> Counter[str]:
-        """Take a step on what is found, in one transaction; if something is wrong with one, on each in its own.
+        """Take a step on what is found, in one transaction; if something is wrong with one, on at most `limit` alone.
 
         Where all of them are damaged it is looked for others behind them.
         """
@@ -60,14 +61,17 @@ class Sweep(Facade):
         except Busy:
             raise
         except Exception:  # noqa: BLE001
-            done, known = Counter[str](), -1
+            done, taken, known = Counter[str](), 0, -1
         while not done and known < len(damaged):
             known = len(damaged)
             for item in self.engine.read(find):
                 one = self._apart(place(item), partial(alone, item))
                 if one is None:
                     damaged.add(place(item))
-                done += one or Counter()
+                elif one:  # empty: somebody else holds it
+                    done, taken = done + one, taken + 1
+                    if taken == limit:
+                        break
         return done
 
     def _due(self, tx: Tx, *, at: datetime | None, limit: int, damaged: set[Place]) -> list[Place]:
@@ -96,7 +100,7 @@ class Sweep(Facade):
         """
         left_out = set() if damaged is None else damaged
         find = partial(self._to_warn, at=at, limit=limit, damaged=left_out)
-        warned = self._together(find, partial(self._warn, at=at, limit=limit), place_of, left_out)
+        warned = self._together(find, partial(self._warn, at=at, limit=limit), place_of, limit, left_out)
         done["warned"] += warned["warned"]
         return warned["warned"]
 

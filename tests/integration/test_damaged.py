@@ -78,6 +78,15 @@ def test_a_damaged_refund_that_is_owed_something_stops_no_payout(market: Market)
     market.require_sound()
 
 
+def test_beside_a_damaged_line_no_more_are_fired_than_were_asked_for(market: Market) -> None:
+    """Whoever is to stop after a batch need not wait for more."""
+    damaged, *sound = (market.to("rejected.appealable") for _ in range(3))
+    damage(market, DAMAGES[0], damaged)
+    market.later(days=4)
+    left = [market.refunds.fire(Counter(), at=market.at, limit=1) for _ in range(3)]
+    assert left == [1, 1, 0] and {market.get(refund).state for refund in sound} == {"rejected.closed"}
+
+
 def test_what_a_channel_tells_of_a_damaged_refund_waits(market: Market, caplog: pytest.LogCaptureFixture) -> None:
     """Others are paid, the log names the damaged one once, and what was told of it is taken in once it is whole."""
     order = market.order()
