@@ -145,15 +145,15 @@ class Eraser:
         return now
 
     def _settle(self) -> None:
+        why: object = "somebody still reads the database as it was before"
         try:
-            settled = self.engine.store.settle()
-        except Conflict:
-            settled = False
-        if not settled:
-            raise Busy(
-                "the key is destroyed, but somebody still uses the database as it was before, so that its old bytes "
-                "stand in the write-ahead log: the same call again ends it"
-            )
+            if self.engine.store.settle():
+                return
+        except Conflict as conflict:
+            why = conflict
+        raise Busy(
+            f"the key is destroyed, but its old bytes stand in the write-ahead log ({why}): the same call again ends it"
+        )
 
     def _register(
         self,
