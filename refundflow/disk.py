@@ -11,16 +11,16 @@ from typing import BinaryIO
 
 def keep_names(folder: Path) -> None:
     """Bring the names in a folder to the disk, new ones and changed ones."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    _keep(folder, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def keep_content(file: Path) -> None:
     """Bring a file to the disk as it is now."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+    _keep(file, os.O_RDWR)
+
+
+def _keep(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
