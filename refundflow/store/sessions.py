@@ -49,13 +49,14 @@ class Session:
     locks = True  # what was read under a lock stays so until the end
     spans_orders = True  # one statement may lock or change rows of several orders
 
-    def __init__(self, connection: Connection, dialect: DialectName) -> None:
-        self._connection, self.dialect = connection, dialect
+    def __init__(self, connection: Connection, dialect: DialectName, runs: Any = None) -> None:
+        """Take what runs statements where that is not the connection itself."""
+        self._connection, self.dialect, self._runs = connection, dialect, runs or connection
 
     def rows(self, statement: Executable, **values: Any) -> list[Row]:
-        """Return all rows that a statement answers with."""
-        found: list[Row] = self._execute(statement, values).fetchall()
-        return found
+        """Return all rows that a statement answers with; one call, for every act and every look comes by here."""
+        made = compiled_once(statement, self.dialect)
+        return self._runs.execute(made.text, made.bound(values)).fetchall()  # type: ignore[no-any-return]
 
     def binary_rows(self, statement: Executable, **values: Any) -> list[Row]:
         """Return all rows as `rows` does, sent in binary form where there is one: large bodies come sooner."""
@@ -127,7 +128,7 @@ class Session:
 
     def _execute(self, statement: Executable, values: Mapping[str, Any]) -> Any:
         made = compiled_once(statement, self.dialect)
-        return self._connection.execute(made.text, made.bound(values))
+        return self._runs.execute(made.text, made.bound(values))
 
     def _execute_all(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> Any:
         made = compiled_once(statement, self.dialect)
@@ -143,20 +144,6 @@ class LookingSession(Session):
 
     locks = False
     written = False  # what was read so far is all that was sent
-
-    def __init__(self, connection: Connection, dialect: DialectName, runs: Any) -> None:
-        """Take what runs statements: the connection to a file, or `Prepared`."""
-        self._connection, self.dialect, self._runs = connection, dialect, runs
-
-    def rows(self, statement: Executable, **values: Any) -> list[Row]:
-        """Return all rows; what every act and every look goes through is one call."""
-        made = compiled_once(statement, self.dialect)
-        return self._runs.execute(made.text, made.bound(values)).fetchall()  # type: ignore[no-any-return]
-
-    def _execute(self, statement: Executable, values: Mapping[str, Any]) -> Any:
-        """Run a statement; each is read to its end before the next."""
-        made = compiled_once(statement, self.dialect)
-        return self._runs.execute(made.text, made.bound(values))
 
     def cut_off(self, problem: BaseException) -> Conflict | None:
         """Tell what it means if the problem is that the other side went away; None where it is another."""

@@ -58,11 +58,11 @@ class SqliteDatabase:
 
     def look(self, connection: "FileConnection") -> LookingSession:
         """Read without a transaction."""
-        return LookingSession(connection, self.dialect, connection)
+        return LookingSession(connection, self.dialect)
 
     def act(self, connection: "FileConnection") -> "FileSession":
         """Read before the others must wait, and write if nothing has changed since."""
-        return FileSession(connection, self.dialect, connection)
+        return FileSession(connection, self.dialect)
 
     def settle(self, connection: "FileConnection") -> bool:
         """Copy the write-ahead log into the file and cut it to nothing, which needs a moment without readers."""
