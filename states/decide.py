@@ -23,7 +23,7 @@ from states.judge import (
 )
 from states.lapses import target_of
 from states.line import FACTS
-from states.moves import Move, never
+from states.moves import Move
 from states.outcome import outcome, refused_params
 from states.refund_v1 import TABLE
 from states.telling import refuse_on_line, tell_fact
@@ -92,8 +92,9 @@ def _submit(draft: Draft, act: Act) -> Decision:
 
 def _act(turn: Turn, move: Move) -> Decision:
     act = turn.act
-    if act.actor.role not in move.roles:
-        return _refuse(turn, "role", role_blockers(move, act.actor))
+    role = role_blockers(move, act.actor)
+    if role:
+        return _refuse(turn, "role", role)
     known = _known(turn)
     if known is not None:
         return outcome(turn.draft, refund=turn.case["id"], known=known)
@@ -101,7 +102,7 @@ def _act(turn: Turn, move: Move) -> Decision:
     if blockers:
         return _refuse(turn, "rule", blockers)
     proof = proofs.sort_proof(turn) if act.event in proofs.EVENTS else None
-    if move.two_persons is not never and move.two_persons(turn) and (proof is None or proof.kind != "kept"):
+    if move.two_persons(turn) and (proof is None or proof.kind != "kept"):
         first = turn.case["firsts"].get(act.event)
         if first is None or first["terms"] != terms(turn):
             return _first(turn, move)

@@ -87,7 +87,7 @@ class Draft:
     ) -> "Change[Case]":
         """Change one refund under one entry: gives the copy to change, then records patch and ledger."""
         told = (kind, event, actor, params, texts, cause, blockers, occurred_at)
-        return Change(self, case["id"], case, at, told, opens, calendar or self.rules.calendars.at(at).version)
+        return Change(self, case["id"], case, at, told, opens, calendar or self.calendar(at).version)
 
     def line_entry(
         self,

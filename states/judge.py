@@ -148,7 +148,7 @@ def rule_blockers(turn: Turn, move: Move) -> list[Blocker]:
             return blockers
     for guard in move.guards:
         blockers += guard(turn)
-    if not blockers and act.event in turn.case["firsts"] and _waits_for_another(turn, move, act.event):
+    if not blockers and _waits_for_another(turn, move, act.event):
         blockers.append(Blocker(code="SECOND_PERSON_NEEDED", params={"first": act.actor.name}))
     return blockers
 
