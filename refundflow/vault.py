@@ -6,17 +6,17 @@ import re
 from collections.abc import Callable, Collection
 from functools import lru_cache
 from json.encoder import encode_basestring
-from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec import Struct
 
 _NONCE = 12
 _COLLEAGUES = 256  # members of staff and services whose lookups are remembered
 MASK = "****"
 
 
-class BuyerRow(NamedTuple):
+class BuyerRow(Struct, frozen=True):
     """One buyer: the reference that documents use, the lookup of his id, his key, his encrypted id.
 
     Of an erased buyer only the reference is left: he has no such row.

@@ -9,7 +9,9 @@ Moments in documents are the text of `states.times`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
+
+from msgspec import Struct
 
 Json = Any
 Patch = dict[str, Json]
@@ -122,7 +124,7 @@ class Line(TypedDict):
     firsts: dict[str, dict[str, Json]]
 
 
-class Ledger(NamedTuple):
+class Ledger(Struct, frozen=True):
     """The money of one order line in minor units; moved by entries of the line and of its refunds."""
 
     reserved: int = 0
@@ -132,10 +134,10 @@ class Ledger(NamedTuple):
     excess: int = 0
 
 
-LEDGER_COLUMNS = Ledger._fields
+LEDGER_COLUMNS = Ledger.__struct_fields__
 
 
-class Actor(NamedTuple):
+class Actor(Struct, frozen=True):
     """Who acts: a role, a name, and for a service the buyer for whom it acts."""
 
     role: str
@@ -143,7 +145,7 @@ class Actor(NamedTuple):
     is_claimant: bool = False  # the name is that of the line's buyer, whatever the role
 
 
-class Act(NamedTuple):
+class Act(Struct, frozen=True):
     """What somebody wants: an event on a refund or a line, with its parameters.
 
     `texts` are free texts (message, note, reason …): they may identify a person, so entries hold
@@ -180,10 +182,10 @@ class Refusal:
     possible: tuple[str, ...]
 
 
-class Entry(NamedTuple):
+class Entry(Struct, frozen=True):
     """One entry of a chain as the rules decide it; hash and record time are added by audit.
 
-    A tuple, as effects are: thousands of them are made while others wait for the lock.
+    Not a dataclass, as effects are not: thousands of them are made while others wait for the lock.
     """
 
     subject: str  # refund id, or "order/line" of a line
@@ -205,7 +207,7 @@ class Entry(NamedTuple):
     occurred_at: str | None = None
 
 
-class Effect(NamedTuple):
+class Effect(Struct, frozen=True):
     """What must leave the process because of an entry."""
 
     kind: str  # buyer_message | staff_task | payout | channel_query | grant_compensation | entitlement_…
@@ -216,8 +218,7 @@ class Effect(NamedTuple):
     effective_at: str
 
 
-@dataclass(slots=True)
-class Aggregate:
+class Aggregate(Struct):
     """One order line with its ledger and every refund on it: what one transaction sees and changes."""
 
     line: Line
@@ -225,7 +226,7 @@ class Aggregate:
     refunds: dict[str, Case]
 
 
-class Decision(NamedTuple):
+class Decision(Struct, frozen=True):
     """What follows from an act: entries and effects in order, and the answer or the refusal.
 
     `known` names the entry of the first answer when the act told a fact that is already known.

@@ -1,9 +1,11 @@
 """The working copy inside one decision: documents and ledger under change, entries and effects so far."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
+
+from msgspec.structs import astuple
 
 from states import times
 from states.calendar import Calendar, Calendars
@@ -255,6 +257,6 @@ class Turn:
         return bool(self.act.texts.get(name, "").strip())
 
 
-def _moved(before: Sequence[int], after: Sequence[int]) -> dict[str, int]:
-    moved = zip(LEDGER_COLUMNS, before, after, strict=True)
+def _moved(before: Ledger, after: Ledger) -> dict[str, int]:
+    moved = zip(LEDGER_COLUMNS, astuple(before), astuple(after), strict=True)
     return {column: new - old for column, old, new in moved if new != old}

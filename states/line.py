@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from states import money
 from states.case import Act, Blocker, Line
 from states.draft import Draft
@@ -106,7 +108,7 @@ def _chargeback(draft: Draft, act: Act, line: Line) -> None:
     elif act.event == "chargeback_closed" and (old is None or old.get("unopened")):
         item["unopened"] = True
     line["chargebacks"][number] = item
-    draft.ledger = draft.ledger._replace(charged_back=money.charged_back(line))
+    draft.ledger = replace(draft.ledger, charged_back=money.charged_back(line))
     draft.tell("staff_task", act.event.upper(), chargeback=number, amount=amount, state=item["state"])
     _tell_overpaid(draft, line, before)
 

@@ -1,5 +1,7 @@
 """The ledger of an order line: what is left, what is covered, and how amounts move."""
 
+from msgspec.structs import replace
+
 from states.case import Blocker, Case, Ledger, Line
 from states.draft import Draft
 
@@ -46,7 +48,7 @@ def not_covered(draft: Draft, case: Case, amount: int) -> list[Blocker]:
 def reserve(draft: Draft, case: Case, amount: int) -> None:
     """Put an amount aside for a refund."""
     case["reserved"] += amount
-    draft.ledger = draft.ledger._replace(reserved=draft.ledger.reserved + amount)
+    draft.ledger = replace(draft.ledger, reserved=draft.ledger.reserved + amount)
 
 
 def release(draft: Draft, case: Case) -> None:
@@ -58,7 +60,7 @@ def to_flight(draft: Draft, case: Case, amount: int) -> None:
     """Move an amount from reserved to in flight (a negative amount moves it back)."""
     reserve(draft, case, -amount)
     case["in_flight"] += amount
-    draft.ledger = draft.ledger._replace(in_flight=draft.ledger.in_flight + amount)
+    draft.ledger = replace(draft.ledger, in_flight=draft.ledger.in_flight + amount)
 
 
 def to_settled(draft: Draft, case: Case, amount: int) -> None:

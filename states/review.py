@@ -21,9 +21,9 @@ def decides(turn: Turn, case: Case) -> None:
 
 def may_decide(turn: Turn) -> list[Blocker]:
     """Return what keeps a person from deciding: being the claimant's side, or the review's in the appeal."""
-    _, name, is_claimant = turn.actor
+    name = turn.actor.name
     blockers = []
-    if is_claimant or name in turn.case["parties"]:
+    if turn.actor.is_claimant or name in turn.case["parties"]:
         blockers.append(Blocker(code="CLAIMANT_DECIDES", params={"name": name}))
     if turn.case["instance"] == "appeal" and name in turn.case["decided"].get("review", []):
         blockers.append(Blocker(code="DECIDED_IN_REVIEW", params={"name": name}))

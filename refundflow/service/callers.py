@@ -1,7 +1,8 @@
 """Who calls: actors as text, registered persons, and who may see which refund."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from refundflow.errors import BadInput, NotFound, RoleNotAllowed
 from refundflow.service.door import check_reference
@@ -13,7 +14,7 @@ from states.case import Actor, Blocker, Line
 INNER_ROLES = ("channel", "system")
 
 
-class Caller(NamedTuple):
+class Caller(Struct, frozen=True):
     """An actor as named by a caller; `buyer` is whom a service names as the one it acts for."""
 
     role: str

@@ -34,7 +34,7 @@ class CaseFiles(Queries):
 
         def read(tx: Tx) -> values.CaseFile:
             seen = self._see(tx, refund_id, caller, at)
-            aggregate, owner, _, now = seen
+            aggregate, owner, now = seen.aggregate, seen.owner, seen.now
             line = aggregate.line
             refund = self._view(tx, seen, refund_id)
             rules = self.engine.rules(tx, aggregate)

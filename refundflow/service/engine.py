@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from refundflow import audit, calendars, policies
 from refundflow.errors import BadInput, Busy, ChangedMeanwhile, NotFound, Refused, RoleNotAllowed
@@ -34,7 +37,7 @@ BEFORE_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # of a rehearsal whose first tim
 T = TypeVar("T")
 
 
-class Enclosed(NamedTuple):
+class Enclosed(Struct, frozen=True):
     """The texts and files of an act: bound to its entry by commitments, and kept beside it."""
 
     commitments: Mapping[str, str]  # of texts, by name
@@ -204,9 +207,10 @@ class Engine:
         `quiet` is for what the system tries by itself: its refusal leaves no entry.
         """
         what = request.what
-        stored, owner, _, key_used = self._scene(tx, request, what)
+        scene = self._scene(tx, request, what)
+        stored, owner = scene.stored, scene.owner
         actor = actor_on(stored.aggregate.line, owner, request.caller, self.vault, what)
-        used = tx.entry_by_key(request.order_id, what, request.key) if key_used and request.key else None
+        used = tx.entry_by_key(request.order_id, what, request.key) if scene.key_used and request.key else None
         if used is not None and owner is None and used.event == request.event:
             # The key that named the request is destroyed: of an erased buyer's a repeat is known by its event alone.
             return self._first_answer(tx, used, stored, actor, owner)
@@ -216,7 +220,7 @@ class Engine:
         now = self.time(tx, request.at)
         if facts is not None or used is not None:
             told = dict(facts(tx, stored.aggregate)) if facts else {}
-            act = act._replace(facts=told | ({"key_reused": used.event} if used is not None else {}))
+            act = replace(act, facts=told | ({"key_reused": used.event} if used is not None else {}))
         decision = decide(stored.aggregate, act, rules=self.rules(tx, stored.aggregate), now=now)
         if quiet and decision.refusal is not None:
             only_due = due(stored.aggregate, rules=self.known_rules, now=now)
@@ -299,7 +303,7 @@ class Engine:
         )
         opened = decision.refund is not None and decision.refund not in stored.aggregate.refunds
         tx.commit_moves(
-            [Move(stored, decision, sealed, *(enclosed[1:] if enclosed else ()))],
+            [Move(stored, decision, sealed, *((enclosed.texts, enclosed.contents) if enclosed else ()))],
             policy=self._policy_to_keep(tx) if opened else None,
             rehearsed_until=rehearsed_until,
         )

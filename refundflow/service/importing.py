@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
+from msgspec.structs import asdict
+
 from refundflow import audit, policies
 from refundflow.errors import BadInput
 from refundflow.history import CaseRow, content_of
@@ -40,7 +42,7 @@ class Imagined:
 
     def put(self, row: CaseRow, aggregate: Aggregate) -> None:
         """Keep the line of a case."""
-        document = json.dumps([aggregate.line, aggregate.ledger._asdict(), aggregate.refunds])
+        document = json.dumps([aggregate.line, asdict(aggregate.ledger), aggregate.refunds])
         self._lines.execute("INSERT OR REPLACE INTO lines VALUES (?, ?)", (subject_of(row), document))
 
     def close(self) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
+from msgspec.structs import replace
+
 from refundflow import audit, values
 from refundflow.errors import BadInput, NotFound
 from refundflow.export import export_as_of
@@ -56,7 +58,7 @@ class Queries(Lists):
                 past = self._past(tx, seen.aggregate, moment, known_at, refund_id)
                 if refund_id not in past.refunds:
                     raise NotFound(f"{refund_id} at {times.text(moment)}")
-                seen = seen._replace(aggregate=past, now=moment)
+                seen = replace(seen, aggregate=past, now=moment)
             return self._view(tx, seen, refund_id)
 
         return self.engine.read(read)

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from refundflow import audit, values
 from refundflow.errors import BadInput, NotFound
@@ -21,7 +22,7 @@ from states.lapses import nothing_due
 _WRITTEN_WITH = frozenset({"rejection", "standing", "request"})  # what texts to the buyer come with
 
 
-class Seen(NamedTuple):
+class Seen(Struct, frozen=True):
     """A line as a caller finds it at a moment."""
 
     aggregate: Aggregate

@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from hashlib import sha256
 from pathlib import PurePath
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from refundflow.errors import BadInput, NotFound
 from refundflow.service import door
@@ -28,7 +29,7 @@ MEDIA_TYPES = {
 }
 
 
-class Request(NamedTuple):
+class Request(Struct, frozen=True):
     """One call of the facade as the engine takes it."""
 
     event: str
@@ -50,7 +51,7 @@ class Request(NamedTuple):
         return self.refund or line_subject(self.order_id, self.line)
 
 
-class Answer(NamedTuple):
+class Answer(Struct, frozen=True):
     """What a move left: the line and its refunds as they stand, and who may see how much of it."""
 
     aggregate: Aggregate

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from refundflow import values
 from refundflow.errors import Refused
 from refundflow.gateways import Gateway, Notification, Outcome, PayoutOrder
@@ -185,7 +187,7 @@ class SystemWork(Sweep):
         if isinstance(outcome, Refused) and void:
             # Where nothing is refused any more, that the number will never pay is still worth knowing.
             params = {"number": request.params["number"], "proof": request.params["proof"]}
-            outcome = self.engine.carry(tx, request._replace(event="void_attempt", params=params))
+            outcome = self.engine.carry(tx, replace(request, event="void_attempt", params=params))
         if effect is not None:
             tx.finish_effect(effect)
         return int(not isinstance(outcome, Refused) and outcome.changed)

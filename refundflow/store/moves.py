@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from itertools import accumulate, islice, pairwise
 from typing import Any
 
+from msgspec.structs import asdict
 from sqlalchemy import JSON, Select, Table, TableValuedAlias, bindparam, func, literal_column, select, update
 from sqlalchemy.sql.base import Executable
 
@@ -180,13 +181,9 @@ def line_columns(line: Line, ledger: Ledger) -> dict[str, Any]:
     return {
         "order_id": line["order_id"], "line": line["line"], "buyer": line["buyer"],
         "payment_no": line["payment_no"], "channel": line["channel"], "currency": line["currency"],
-        "captured": line["captured"], **_amounts(ledger),
+        "captured": line["captured"], **asdict(ledger),
         "document": document_text(line), "seq": line["seq"],
     }  # fmt: skip
-
-
-def _amounts(ledger: Ledger) -> dict[str, int]:
-    return ledger._asdict()
 
 
 def refund_columns(case: Case, warned_at: str | None = None) -> dict[str, Any]:
@@ -478,7 +475,7 @@ def _write(rows: Rows, move: Move, *, checked: bool) -> None:
             _write_head(rows, INSERT_REFUND, CHANGE_REFUND, columns, sealed, before)
     if line_changes and line not in newest:  # the chain of the line stays where it is
         place = {"order_id": order_id, "line": after.line["line"], "was": stored.chains[line].version}
-        rows[CHANGE_LEDGER].append(_amounts(after.ledger) | place)
+        rows[CHANGE_LEDGER].append(asdict(after.ledger) | place)
     if paid:
         rows[KEEP_PAYOUT] += _payout_rows(after, records)
     if move.texts:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Self, cast
 
+from msgspec import Struct
+
 from refundflow.store.documents import read_document
 from refundflow.vault import BuyerRow
 from states.case import Aggregate, Decision, Entry, line_subject
@@ -13,7 +15,7 @@ Json = Any
 FIRST_PREVIOUS = "0" * 64  # what the first entry of a chain holds instead of the hash of the one before
 
 
-class Sealed(NamedTuple):
+class Sealed(Struct, frozen=True):
     """An entry as it is stored: its canonical body, the hash of that, and what is kept beside them.
 
     `fingerprint` is set for a refusal and tells whether the next one is the same.
@@ -56,7 +58,7 @@ class StoredEntry:
         return cast(dict[str, Json], read_document(self.body))
 
 
-class Chain(NamedTuple):
+class Chain(Struct, frozen=True):
     """What is told beside the document of one chain, as it was read."""
 
     version: int
@@ -64,7 +66,7 @@ class Chain(NamedTuple):
     warned_at: str | None = None  # of a refund
 
 
-class Stored(NamedTuple):
+class Stored(Struct, frozen=True):
     """An order line as read, with what the next commit needs of its chain and those of its refunds, by subject."""
 
     subject: str  # of the line
@@ -96,7 +98,7 @@ class Content(NamedTuple):
     cipher: bytes
 
 
-class Move(NamedTuple):
+class Move(Struct, frozen=True):
     """What was decided on one line as it was read, and its entries sealed: what one commit writes of it.
 
     Texts and contents are those of the line's buyer.
@@ -169,7 +171,7 @@ class StaffRow:
     document: Mapping[str, Json] = field(default_factory=dict)
 
 
-class Scene(NamedTuple):
+class Scene(Struct, frozen=True):
     """What an act finds: the line, its buyer if he was not erased, the roles of the acting member of staff, the key."""
 
     stored: Stored
@@ -178,7 +180,7 @@ class Scene(NamedTuple):
     key_used: bool
 
 
-class Sight(NamedTuple):
+class Sight(Struct, frozen=True):
     """What a look finds: the line, its buyer if he was not erased, the roles of the member of staff who looks."""
 
     aggregate: Aggregate

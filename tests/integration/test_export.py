@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from refundflow.audit import seal
 from refundflow.errors import BadInput, ProofFailed
@@ -254,7 +255,7 @@ def test_a_body_that_cannot_be_read_is_named(database_url: str, tmp_path: Path) 
     Refunds.init(database_url, rehearsal=True)
     with Store.open(database_url) as store, store.write() as tx:
         broken = seal([a_person()], heads={}, recorded_at=START)[0]
-        tx.append_register_entry("staff", broken._replace(body=b"{"))
+        tx.append_register_entry("staff", replace(broken, body=b"{"))
     (tmp_path / "made").mkdir()
     with Refunds.connect(database_url) as refunds, pytest.raises(ProofFailed, match="staff#1"):
         export(refunds, tmp_path / "made" / "out")

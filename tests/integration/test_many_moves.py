@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from refundflow import audit, migrations
@@ -60,7 +61,7 @@ def a_move(stored: Stored, *, entries: int = 2) -> Move:
             "levels": {"review": step}, "attempts": {f"{refund}-7": an_attempt(amount=GREAT // 4)},
         }  # fmt: skip
         made.append(an_entry(old, new, {"excess": 1}, params={"told": ODD, "of": None}, texts=("note",)))
-        ledger = ledger._replace(excess=ledger.excess + 1)
+        ledger = replace(ledger, excess=ledger.excess + 1)
         old = new
     refunds = {**stored.aggregate.refunds, refund: cast(Case, old)}
     after = Aggregate(line=stored.aggregate.line, ledger=ledger, refunds=refunds)

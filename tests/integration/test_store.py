@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from refundflow import errors, migrations
@@ -265,7 +266,7 @@ def test_a_stale_line_is_a_conflict_before_anything_is_written(held: Store) -> N
         stored = tx.aggregate(ORDER, "1", lock=True)
         assert stored is not None
         line = stored.chains[LINE]
-        stored = stored._replace(chains={**stored.chains, LINE: line._replace(version=line.version - 1)})
+        stored = replace(stored, chains={**stored.chains, LINE: replace(line, version=line.version - 1)})
     with pytest.raises(Conflict), held.write() as tx:
         change_line(tx, stored, usage="used")
 

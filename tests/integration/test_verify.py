@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Connection, text
 
 from refundflow import audit, migrations
@@ -47,7 +48,7 @@ def prepare(url: str) -> None:
 def appoint(tx: Tx, name: str, seq: int) -> None:
     """Register an agent, as an entry of the register."""
     said = {"roles": ["agent"], "active": True}
-    entry = an_entry({}, dict(a_line(seq=seq)), subject="staff", kind="fact")._replace(patch={name: said})
+    entry = replace(an_entry({}, dict(a_line(seq=seq)), subject="staff", kind="fact"), patch={name: said})
     [sealed] = audit.seal([entry], heads={"staff": tx.head("", "staff").hash}, recorded_at=START)
     tx.append_register_entry("staff", sealed)
     tx.put_staff(StaffRow(name=name, roles=("agent",), active=True, document=said))

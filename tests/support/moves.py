@@ -1,10 +1,11 @@
 """Makes small moves for tests of store and audit: documents, entries, and their commit, without the rules."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, cast
+
+from msgspec.structs import replace
 
 from refundflow import audit
 from refundflow.store import Move, Stored, Tx
@@ -106,7 +107,7 @@ def submit(tx: Tx, case: Case | None = None, effects: Sequence[Effect] = ()) -> 
     stored = tx.aggregate(case["order_id"], case["line"], lock=True)
     assert stored is not None
     ledger = stored.aggregate.ledger
-    ledger = ledger._replace(reserved=ledger.reserved + case["reserved"])
+    ledger = replace(ledger, reserved=ledger.reserved + case["reserved"])
     after = Aggregate(line=stored.aggregate.line, ledger=ledger, refunds={**stored.aggregate.refunds, case["id"]: case})
     entry = an_entry({}, cast(dict[str, Any], case), {"reserved": case["reserved"]}, event="submit")
     commit(tx, stored, after, [entry], effects)
