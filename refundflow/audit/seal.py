@@ -46,7 +46,7 @@ def seal(
             body["correlation"] = correlation
         if counted := repeats.pop(entry.subject, 0):
             body["repeats"] = counted
-        written = canonical(body)
+        written = canonical(body, told=(body["params"], entry.patch, body.get("blockers")))
         heads[entry.subject] = hashlib.sha256(written).hexdigest()
         sealed.append(
             Sealed(

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -35,6 +36,7 @@ _STAYED_BUSY = "the database stayed busy: try again in a moment"
 LONGEST_WAIT_SECONDS = 10  # in all tries together, before a caller is told that the database is busy
 BEFORE_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # of a rehearsal whose first time was not said yet
 T = TypeVar("T")
+Begins = Callable[[], AbstractContextManager[Tx]]
 
 
 class Enclosed(Struct, frozen=True):
@@ -137,11 +139,12 @@ class Engine:
                 at the commit.
             ChangedMeanwhile: others were first every time.
         """
-        return _repeatedly([lambda: self.store.write(wipe=wipe)] * TRIES, work)
+        write = partial(self.store.write, wipe=wipe)
+        return _repeatedly(write, write, work)
 
     def act(self, work: Callable[[Tx], T]) -> T:
         """Run what reads and then writes once: first without locks, then as `write` when others were in the way."""
-        return _repeatedly([self.store.act, *[self.store.write] * (TRIES - 1)], work)
+        return _repeatedly(self.store.act, self.store.write, work)
 
     def read(self, work: Callable[[Tx], T]) -> T:
         """Run a read on one snapshot.
@@ -388,12 +391,12 @@ class Engine:
         return Aggregate(line=documents.pop(line), ledger=Ledger(**ledger), refunds=documents)
 
 
-def _repeatedly(transactions: Sequence[Callable[[], AbstractContextManager[Tx]]], work: Callable[[Tx], T]) -> T:
+def _repeatedly(first: Begins, then: Begins, work: Callable[[Tx], T]) -> T:
     """Do one work in one transaction after the other until no others are in the way; see `Engine.write`."""
     end = time.monotonic() + LONGEST_WAIT_SECONDS
-    for tried, transaction in enumerate(transactions):
+    for tried in range(TRIES):
         try:
-            with transaction() as tx:
+            with then() if tried else first() as tx:
                 return work(tx)
         except Conflict as conflict:
             if conflict.reason == "unknown":

@@ -121,7 +121,7 @@ def act_of(
         "params": params,
         "texts": texts,
     }
-    return act, vault.request_hash(key or vault.secret, canonical(asked))
+    return act, vault.request_hash(key or vault.secret, canonical(asked, told=params))
 
 
 def _masked(texts: Mapping[str, str], keep: Collection[str]) -> dict[str, str]:
