@@ -21,7 +21,7 @@ from refundflow.store import EffectId, EffectRow, Tx
 from states import times
 from states.case import NOTHING, Aggregate, Json
 from states.decide import due
-from states.payout import LASTING_RULES, MANUAL
+from states.payout import LASTING_RULES, MANUAL, reusable_number
 
 log = logging.getLogger("refundflow.work")
 LET_IN = 0.0005  # seconds between batches, in which whoever waits for the database gets it
@@ -101,12 +101,20 @@ class SystemWork(Sweep):
         if event == "dispatch_payout" and not self._has_gateway(tx, effect.subject):
             tx.postpone_effect(effect.id, held.tries + 1, now + LOOK_AGAIN)
             return Counter()
+        if event == "retry_payout" and (not_before := self._retry_at(tx, held)) > now:
+            tx.postpone_effect(effect.id, held.tries, not_before)
+            return Counter()
+        request = self._request(effect.subject, event, at)
         facts = _payment_facts if event == "dispatch_payout" else None
-        outcome = self.engine.carry(tx, self._request(effect.subject, event, at), facts, quiet=True)
+        outcome = self.engine.carry(tx, request, facts, quiet=True)
+        if event == "approve" and isinstance(outcome, Refused) and _codes(outcome) == {"WRONG_STATE"}:
+            # Nothing else stands in the way: where nobody has opened it yet, the system does.
+            self.engine.carry(tx, replace(request, event="begin_review"), quiet=True)
+            outcome = self.engine.carry(tx, request, quiet=True)
         if not isinstance(outcome, Refused):
             tx.finish_effect(effect.id)
             return Counter({_DONE[event]: 1})
-        codes = {item.code for item in outcome.blockers}
+        codes = _codes(outcome)
         if event == "dispatch_payout" and codes <= set(LASTING_RULES):
             rule = min(codes)
             params = {"rule": rule, "proof": f"rule:{rule}"}
@@ -118,6 +126,16 @@ class SystemWork(Sweep):
             return Counter()
         tx.finish_effect(effect.id)
         return Counter()
+
+    def _retry_at(self, tx: Tx, effect: EffectRow) -> datetime:
+        """Return when a refused number is tried again: as long after its refusal as an unknown outcome waits."""
+        case = tx.case(place_of(effect.subject)[0], effect.subject)
+        number = reusable_number(case) if case is not None else None
+        if case is None or number is None:
+            return effect.effective_at
+        ladder = self.engine.policy.ask_again_seconds
+        tried = min(case["attempts"][number]["retries"], len(ladder) - 1)
+        return effect.effective_at + timedelta(seconds=ladder[tried])
 
     def _has_gateway(self, tx: Tx, refund: str) -> bool:
         case = tx.case(place_of(refund)[0], refund)
@@ -269,6 +287,10 @@ class SystemWork(Sweep):
 
 class _Pending(Exception):
     """Say that a fact of the channel must wait for the second of two persons; nothing was stored."""
+
+
+def _codes(refused: Refused) -> set[str]:
+    return {item.code for item in refused.blockers}
 
 
 def _held(tx: Tx, effect: EffectRow) -> EffectRow | None:

@@ -1,6 +1,7 @@
 """The system's own work: a number pays once whatever is interrupted, and finance's word ends the asking."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -108,6 +109,18 @@ def test_a_failed_payout_is_tried_again_three_times(market: Market, channel: Int
     assert len(market.get(refund).attempts) == 1
 
 
+def test_a_refused_payout_is_given_time_before_it_is_tried_again(market: Market, channel: InterruptedChannel) -> None:
+    """The three tries stand 1, 5 and 15 minutes apart: what refused a payout seldom ends within the same second."""
+    refund, refused_at = market.to("approved.payable"), market.now
+    channel.script(f"pay-{market.get(refund).order_id}", "refuse")
+    for _ in range(30):
+        market.refunds.work(at=market.at)
+        market.later(minutes=1)
+    tried = [entry.effective_at - refused_at for entry in market.history(refund) if entry.event == "retry_payout"]
+
+    assert tried == [timedelta(minutes=1), timedelta(minutes=6), timedelta(minutes=21)]
+
+
 def test_an_open_chargeback_holds_a_payout_until_it_is_won(market: Market, channel: InterruptedChannel) -> None:
     """Nothing is sent while a chargeback is open; won, the payout goes out."""
     refund = market.to("approved.payable")
@@ -132,6 +145,17 @@ def test_a_small_claim_whose_review_is_overdue_is_approved(market: Market, chann
 
     assert (market.get(small).state, market.get(large).state) == ("paid_out.settled", "under_review.reviewing")
     assert market.get(large).hold
+
+
+def test_a_small_claim_that_nobody_opened_is_approved_too(market: Market, channel: InterruptedChannel) -> None:
+    """Assisted review begins what it approves, and leaves alone what it may not."""
+    small = market.submit(market.order(amount_minor=5_000)).id
+    large = market.submit(market.order(amount_minor=5_001, buyer_id="ma"), actor="buyer:ma").id
+    market.refunds.work(at=market.later(days=4))
+    events = [(entry.event, entry.actor_role) for entry in market.history(small) if entry.event != "review_overdue"]
+
+    assert events[1:3] == [("begin_review", "system"), ("approve", "system")]
+    assert (market.get(small).state, market.get(large).state) == ("paid_out.settled", "submitted")
 
 
 def test_a_round_of_work_is_done_once(market: Market, channel: InterruptedChannel) -> None:
