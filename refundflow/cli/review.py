@@ -87,7 +87,7 @@ def revoke_approval(call: Call, refund: options.RefundId, message: options.Why =
 def assign(
     call: Call,
     refund: options.RefundId,
-    to: Annotated[str, typer.Option(metavar="NAME", help="The registered person who should do it.")],
+    to: Annotated[str, typer.Option(metavar="NAME", help="The registered agent or supervisor who should do it.")],
 ) -> None:
     """Route the work to a person; nothing is locked."""
     with call.connected() as refunds:

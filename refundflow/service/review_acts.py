@@ -12,6 +12,9 @@ from refundflow.service.requests import Request
 from refundflow.store import Tx
 from refundflow.vault import Vault
 from states.case import Aggregate, Json
+from states.moves import who
+
+REVIEWERS = who("agent")
 
 
 class ReviewActs(Facade):
@@ -187,14 +190,14 @@ class ReviewActs(Facade):
         return self._act(refund_id, "add_evidence", params={"audience": audience}, evidence=evidence, **by)
 
     def assign(self, refund_id: str, *, to: str, **by: Unpack[By]) -> values.Refund:
-        """Route the work to a registered person; it locks nothing."""
+        """Route the work to a registered agent or supervisor; it locks nothing."""
         check_reference("to", to)
         named = self.engine.read(lambda tx: _person(tx, to, self.engine.vault))
 
         def facts(tx: Tx, aggregate: Aggregate) -> Mapping[str, Json]:
             row, owner = tx.staff(to), tx.buyer(aggregate.line["buyer"])
             return {
-                "assignee_registered": row is not None and row.active,
+                "assignee_registered": row is not None and row.active and not REVIEWERS.isdisjoint(row.roles),
                 "assignee_is_claimant": owner is not None and self.engine.vault.buyer_lookup(to) == owner.lookup,
             }
 

@@ -119,6 +119,17 @@ def test_only_a_supervisor_changes_the_register(live: Market) -> None:
     assert "nobody" not in [who.name for who in live.refunds.staff_list()]
 
 
+def test_work_goes_only_to_who_may_do_it(live: Market) -> None:
+    """A refund is assigned to an active agent or supervisor: whoever else is registered could do nothing with it."""
+    refund = live.to("under_review.reviewing")
+    for name in ("qian", "wu", "shop"):  # finance, auditor, service
+        with pytest.raises(Refused) as refused:
+            live.act(refund, "assign", CHEN, to=name)
+        assert refused.value.code == "NOT_REGISTERED"
+
+    assert live.act(refund, "assign", LI, to="chen").assignee == "chen"
+
+
 def test_a_live_database_keeps_the_time_itself(live: Market) -> None:
     """Effective times are now, of one clock, and never go back along a line."""
     before = datetime.now(UTC) - timedelta(seconds=2)
