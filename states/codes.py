@@ -28,3 +28,5 @@ ROLES = ("buyer", "service", "agent", "supervisor", "finance", "auditor", "chann
 STAFF_ROLES = ("service", "agent", "supervisor", "finance", "auditor")
 CALLER_ROLES = ("buyer", *STAFF_ROLES)  # channel and system are never taken from a caller
 CHANNELS = ("alipay", "wechat_pay", "stripe", "balance", "bank_manual", "fake")
+AUDIENCES = ("internal", "buyer")
+CONTACTS = ("message", "phone", "chat")  # how a buyer was spoken to

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from states import money
 from states.case import Act, Blocker, Line
 from states.draft import Draft
-from states.moves import who
+from states.moves import proof_missing, who
 from states.payout import proof_key
 
 FIRST = 1  # the entry that registered the line told what no later one did
@@ -118,8 +118,7 @@ def _resolvable(draft: Draft, act: Act) -> Iterable[Blocker]:
     ledger, amount = draft.ledger, act.params.get("amount") or 0
     if amount > min(ledger.excess, ledger.settled):
         yield Blocker(code="NO_EXCESS", params={"amount": amount, "excess": ledger.excess})
-    if not act.params.get("proof"):
-        yield Blocker(code="PROOF_REQUIRED")
+    yield from proof_missing(act.params.get("proof"))
     if act.params.get("how") not in ("returned", "written_off"):
         yield Blocker(code="OUTCOME_REQUIRED", params={"allowed": ["returned", "written_off"]})
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from states.case import Blocker, Case
+from states.case import Blocker, Case, Json
 from states.draft import Turn
 
 Guard = Callable[[Turn], Iterable[Blocker]]
@@ -54,6 +54,11 @@ class Move:
 def who(*roles: str) -> frozenset[str]:
     """Name the roles of a move; a supervisor may do what an agent may."""
     return frozenset(roles) | ({"supervisor"} if "agent" in roles else set())
+
+
+def proof_missing(proof: Json) -> list[Blocker]:
+    """Judge that a fact from outside comes with its proof; blanks prove nothing."""
+    return [] if str(proof or "").strip() else [Blocker(code="PROOF_REQUIRED")]
 
 
 def text_required(code: str, *names: str) -> Guard:

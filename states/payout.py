@@ -9,7 +9,7 @@ from states import money, times
 from states.calendar import civil_days
 from states.case import Blocker, Case, Json, Line
 from states.draft import Turn
-from states.moves import Move, of_terms, text_required, who
+from states.moves import Move, of_terms, proof_missing, text_required, who
 from states.refund_v1 import TABLE
 from states.review import decides, may_decide
 
@@ -103,8 +103,7 @@ def _no_proof_pending(turn: Turn) -> Iterable[Blocker]:
 @of_terms
 def proof_given(turn: Turn) -> Iterable[Blocker]:
     """Judge that a fact from outside comes with its proof."""
-    if turn.asked("proof") and not turn.given("proof"):
-        yield Blocker(code="PROOF_REQUIRED")
+    return proof_missing(turn.given("proof")) if turn.asked("proof") else ()
 
 
 def _refusal_fits(turn: Turn) -> Iterable[Blocker]:

@@ -8,6 +8,7 @@ from typing import Any
 from refundflow.errors import BadInput
 from refundflow.orders.row import LARGEST_AMOUNT
 from refundflow.values import Attachment
+from states import codes
 
 LONGEST_TEXT = 20_000  # characters of one note or message
 LONGEST_NAME = 128
@@ -16,6 +17,8 @@ _CODED = frozenset({
     "reason", "grounds", "kinds", "answer", "flag", "contact", "audience", "channel", "currency", "how", "outcome",
     "usage", "deadline", "event", "rule",
 })  # fmt: skip
+_LISTS = {"audience": codes.AUDIENCES, "contact": codes.CONTACTS}  # no rule judges them
+_NAMED = frozenset({"flag", "chargeback", "to"})  # that without a name would be nothing
 _NUMBERS = frozenset({"amount", "compensation", "captured", "days"})
 _SWITCHES = frozenset({"all", "void"})
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{0,64}")
@@ -70,6 +73,10 @@ def _check_param(name: str, value: object) -> None:
     elif not isinstance(value, str) or name in _NUMBERS:
         allowed = "a whole number" if name in _NUMBERS else "a whole number or a text"
         raise BadInput(f"{name}: {allowed}, not {type(value).__name__}", field=name)
+    elif name in _LISTS and value not in _LISTS[name]:
+        raise BadInput(f"{name}: one of {', '.join(_LISTS[name])}", field=name)
+    elif name in _NAMED and not value.strip():
+        raise BadInput(f"{name}: it needs a name", field=name)
     elif name in _CODED:
         if _CODE.fullmatch(value) is None:
             raise BadInput(f"{name}: a code of at most 64 letters, digits and _ . : -, not words", field=name)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Unpack
 
 from refundflow import values
+from refundflow.errors import BadInput
 from refundflow.service.base import By, Facade, Facts, given
 from refundflow.service.callers import parse_caller
 from refundflow.service.door import check_reference
@@ -210,7 +211,13 @@ class ReviewActs(Facade):
     def note(
         self, refund_id: str, *, message: str, audience: str = "internal", contact: str | None = None, **by: Unpack[By]
     ) -> values.Refund:
-        """Write a note, internal or for the buyer; `contact` is message, phone or chat."""
+        """Write a note, internal or for the buyer; `contact` is message, phone or chat.
+
+        Raises:
+            BadInput: it says nothing.
+        """
+        if not message.strip():
+            raise BadInput("message: a note that says nothing", field="message")
         return self._act(
             refund_id, "note", params={"audience": audience, "contact": contact}, texts={"message": message}, **by
         )

@@ -108,3 +108,20 @@ def test_words_about_a_person_are_no_codes(market: Market, name: str) -> None:
         CALLS[name](market, refund, "张伟 13800138000")
 
     assert len(market.history(refund)) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("audience", "everyone"), ("audience", "Buyer"), ("contact", "pigeon"), ("text", " \n"), ("flag", ""),
+        ("chargeback", ""), ("assignee", " "),
+    ],
+)  # fmt: skip
+def test_what_would_be_kept_and_mean_nothing_is_bad_input(market: Market, name: str, text: str) -> None:
+    """A note for an unknown audience would reach nobody, and a flag without a name could not be told from another."""
+    refund = market.to("under_review.reviewing")
+    line = market.line("A1").seq
+    with pytest.raises(BadInput):
+        CALLS[name](market, refund, text)
+
+    assert (len(market.history(refund)), market.line("A1").seq) == (2, line)

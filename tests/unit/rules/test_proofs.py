@@ -66,10 +66,11 @@ def test_a_payment_settles_from_every_state_of_the_approval(before: str) -> None
     assert story.state == "paid_out.settled" and money(story) == (0, 0, 10000, 0)
 
 
-@pytest.mark.parametrize("event", ["payout_settled", "payout_reversed", "late_reversal"])
-def test_a_proof_has_to_be_there(event: str) -> None:
-    """The only thing that blocks a proof is that there is none."""
-    assert Story().paying().prove(event, proof="").codes == ["PROOF_REQUIRED"]
+@pytest.mark.parametrize("proof", ["", " ", "\u3000\t"])
+@pytest.mark.parametrize("event", ["payout_settled", "payout_refused", "payout_reversed", "late_reversal"])
+def test_a_proof_has_to_be_there(event: str, proof: str) -> None:
+    """The only thing that blocks a proof is that there is none, and blanks are none."""
+    assert Story().paying().prove(event, proof=proof).codes == ["PROOF_REQUIRED"]
 
 
 def test_a_payment_told_again_adds_nothing() -> None:
