@@ -313,7 +313,7 @@ class _Turn:
     def covers(self) -> bool:  # does the line have the amount for this refund? Only a whole line can say
         if not self.line or not self.book.whole: return True
         ledger, reserved = self.book.ledger, self.was.get("reserved", 0)
-        has = self.line["captured"] - sum(ledger[name] for name in COLUMNS[:4]) + reserved
+        has = self.line["captured"] - sum(ledger[name] for name in COLUMNS[:4]) - self.book.hidden + reserved
         accepted = 0 if self.role == "buyer" else self.offer.get("amount", 0)  # his was promised
         amounts = {"approve": reserved, "overturn": reserved, "accept_offer": accepted}
         amount = amounts.get(self.event, self.amount or self.was.get("approved", 0))
@@ -471,7 +471,7 @@ class _Book:
     def __init__(self, rules: _Rulebook, people: _People, subject: str, whole: bool) -> None:
         self.rules, self.people, self.subject, self.whole = rules, people, subject, whole
         self.line: Document | None = None
-        self.cases, self.ledger = dict[str, _Refund](), dict.fromkeys(COLUMNS, 0)
+        self.cases, self.ledger, self.hidden = dict[str, _Refund](), dict.fromkeys(COLUMNS, 0), 0  # hid from settled
         self.owed, self.newest, self.known = list[tuple[str, str, Document]](), "", set[Json]()  # owed: has to follow
     def take(self, leaf: int, subject: str, body: Document) -> Problems:  # the next entry
         own, event, follows = subject == self.subject, body["event"], False
@@ -627,7 +627,7 @@ class _Book:
             reserved, flying = (sum(case[name] for case in cases) for name in COLUMNS[:2])
             paid = max(0, sum(case["settled"] for case in cases) + line.get("beside", 0))
             short = max(0, reserved + flying + paid - line["stray"] - line["captured"])
-            hidden = min(line["written_off"], short, max(0, paid - line["stray"]))
+            hidden = self.hidden = min(line["written_off"], short, max(0, paid - line["stray"]))
             taken = sum(item["amount"] for item in line["chargebacks"].values() if item["state"] != "won")
             excess = line["stray"] + short - hidden
             right = dict(zip(COLUMNS, (reserved, flying, paid - hidden, taken, excess), strict=True))

@@ -137,16 +137,21 @@ class Draft:
             )
         )
 
+    @property
+    def paid(self) -> int:
+        """What went out on the line and did not come back, strays and what was written off included."""
+        paid = self.line.get("beside", 0)
+        for case in self.refunds.values():
+            paid += case["settled"]
+        return max(0, paid)
+
     def balance(self) -> None:
         """Let settled and excess follow from what was paid, captured, and written off."""
         line, ledger = self.line, self.ledger
-        paid = line.get("beside", 0)
-        for case in self.refunds.values():
-            paid += case["settled"]
         settled, excess = settled_and_excess(
             captured=line["captured"],
             committed=ledger.reserved + ledger.in_flight,
-            paid=max(0, paid),
+            paid=self.paid,
             stray=line["stray"],
             written_off=line["written_off"],
         )

@@ -26,10 +26,13 @@ def _difference(line: Line, ledger: Ledger) -> int:
 
 
 def available(draft: Draft, case: Case) -> int:
-    """Return what the line has for this refund: captured less what is out, charged back, or reserved by others."""
+    """Return what the line has for this refund: captured less what is out, charged back, or reserved by others.
+
+    Money that was written off is out, also where `settled` had to hide it: nobody is paid a second time.
+    """
     ledger = draft.ledger
     others = ledger.reserved - case["reserved"]
-    return draft.line["captured"] - ledger.in_flight - ledger.settled - ledger.charged_back - others
+    return draft.line["captured"] - ledger.in_flight - draft.paid - ledger.charged_back - others
 
 
 def not_covered(draft: Draft, case: Case, amount: int) -> list[Blocker]:

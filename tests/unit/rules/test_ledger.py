@@ -171,6 +171,17 @@ def test_excess_that_is_written_off_stays_settled() -> None:
     assert resolved(story, "written_off", 6000) == Ledger(settled=6000) and left(story) == 4000
 
 
+def test_what_was_written_off_is_not_paid_a_second_time() -> None:
+    """Written off, money is as gone as before: neither its own refund nor a claim beside it is covered by it again."""
+    story = Story().paying().must("payout_refused", CHANNEL, proof="no", void=True)
+    story.must("revoke_approval", supervisor("zhao"), message="wrong").prove("payout_settled")
+    assert resolved(story, "written_off", 10000) == Ledger(reserved=10000)
+
+    assert story.do("approve", agent("bai")).blockers["NOT_COVERED_BY_LINE"].params["available"] == 0
+    assert story.do("offer", agent("bai"), amount=1).codes == ["NOT_COVERED_BY_LINE"]
+    story.must("offer", agent("bai"), amount=0, compensation=100)
+
+
 def test_writing_off_beyond_the_capture_hides_it_from_settled() -> None:
     """Reserved + in flight + settled ≤ captured + excess wins: settled falls only as far as that asks."""
     story = Story().paid(**LESS).must("captured", SHOP, captured=5000)
