@@ -42,6 +42,7 @@ def clear_evidence(policy: Policy, line: Line, case: Case) -> bool:
     """
     rejected = case.get("rejection", {}).get("seq", 0)
     before = {number: item for number, item in case["evidence"].items() if item["seq"] <= rejected}
-    lacking = {kind for group in missing(policy, line["product_type"], case["reason"], before) for kind in group}
+    needed = policy.needed(line["product_type"], case["reason"])
+    lacking = {kind for group in missing(needed, before) for kind in group}
     brought = {item["kind"] for item in came_since(case, rejected)}
     return "platform_promise" in brought or bool(brought & lacking)

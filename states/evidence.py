@@ -95,8 +95,8 @@ def came_since(case: Case, seq: int) -> list[dict[str, Json]]:
 
 
 def missing(
-    policy: Policy, product: str, reason: str, evidence: Mapping[str, Mapping[str, Json]]
+    needed: Iterable[tuple[str, ...]], evidence: Mapping[str, Mapping[str, Json]]
 ) -> tuple[tuple[str, ...], ...]:
-    """Return the groups of kinds that product and reason need and of which none has come yet."""
+    """Return the groups of kinds that are needed and of which none has come yet."""
     kinds = {item["kind"] for item in evidence.values()}
-    return tuple(group for group in policy.needed(product, reason) if not kinds & set(group))
+    return tuple(group for group in needed if not kinds & set(group))

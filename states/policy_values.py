@@ -117,6 +117,10 @@ class Policy:
             groups.setdefault(frozenset(group), group)
         return tuple(groups.values())
 
+    def needed_of_buyer(self, product: str, reason: str) -> tuple[Group, ...]:
+        """Return what of it the buyer must bring: he is not asked for what the marketplace can prove itself."""
+        return tuple(group for group in self.needed(product, reason) if not set(self.service_evidence) & set(group))
+
     def review_days_for(self, product: str, amount: int, currency: str, flagged: bool) -> int:
         """Return the working days of a review: those of the product, more for a large or flagged claim.
 

@@ -175,7 +175,7 @@ MEANINGS: Mapping[str, str] = {
     "limit_ends_at": "later than this it is refused; null where the reason is exempt",
     "line": "the line of the order, `1` where none was named",
     "media_type": "MIME type",
-    "missing_evidence": "groups of kinds needed and not yet in; any kind of a group will do",
+    "missing_evidence": "groups of kinds needed and not yet in, to a buyer those he must bring; any of a group will do",
     "name": "the person",
     "needed": "groups of kinds that the buyer should bring; any kind of a group will do",
     "next_try_at": "when it is tried again, null where it was given up",

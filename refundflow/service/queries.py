@@ -159,8 +159,7 @@ class Queries(Lists):
     def _check(self, tx: Tx, aggregate: Aggregate, reason: str, who: Actor, now: datetime) -> values.Check:
         act = Act(event="submit", actor=who, params={"reason": reason}, probe=True)
         said = outlook(aggregate, act, rules=self.engine.rules(tx, aggregate), now=now)
-        ours = set(self.engine.policy.service_evidence)
-        bring = tuple(group for group in said.needed if not ours & set(group))
+        policy, ours = self.engine.policy, set(self.engine.policy.service_evidence)
         return values.Check(
             order_id=aggregate.line["order_id"],
             line=aggregate.line["line"],
@@ -169,7 +168,7 @@ class Queries(Lists):
             verdict=said.verdict,
             grounds=said.grounds,
             blockers=said.blockers,
-            needed=bring,
+            needed=policy.needed_of_buyer(aggregate.line["product_type"], reason),
             proven_by_us=tuple(sorted(kind for group in said.needed for kind in group if kind in ours)),
             window_ends_at=times.moment(said.window_ends) if said.window_ends else None,
             limit_ends_at=times.moment(said.limit_ends) if said.limit_ends else None,

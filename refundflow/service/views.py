@@ -127,6 +127,12 @@ class SeenRefund:
             if not self.hidden or item["audience"] == "buyer"
         )
 
+    def missing_evidence(self) -> tuple[tuple[str, ...], ...]:
+        """Return the groups of kinds that are not in yet: to a buyer those that he must bring."""
+        policy = self.rules.policies[self.case["policy"]]
+        needed = policy.needed_of_buyer if self.hidden else policy.needed
+        return missing(needed(self.aggregate.line["product_type"], self.case["reason"]), self.case["evidence"])
+
     def offer(self) -> values.Offer | None:
         """Return the offer that stands."""
         number = self.case.get("standing")
@@ -201,10 +207,7 @@ _REFUND: Mapping[str, Callable[[SeenRefund], Any]] = {
     "deadlines": lambda seen: tuple(deadline_of(*pair) for pair in sorted(seen.case["deadlines"].items())),
     "allowed": SeenRefund.allowed,
     "evidence": SeenRefund.evidence,
-    "missing_evidence": lambda seen: missing(
-        seen.rules.policies[seen.case["policy"]], seen.aggregate.line["product_type"], seen.case["reason"],
-        seen.case["evidence"],
-    ),
+    "missing_evidence": SeenRefund.missing_evidence,
     "requested_evidence": lambda seen: tuple(seen.case.get("request", NOTHING).get("kinds", ())),
     "clear_evidence": lambda seen: seen.case.get("clear_evidence", False),
     "offer": SeenRefund.offer,

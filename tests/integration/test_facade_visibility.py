@@ -173,3 +173,14 @@ def test_a_buyer_reads_why(market: Market) -> None:
 
     assert shown.grounds == ("DELIVERY_PROVEN",)
     assert shown.texts == {"rejection": "The key was used from your own account."}
+
+
+def test_a_buyer_is_not_asked_for_what_the_marketplace_can_prove(market: Market) -> None:
+    """The record of a top-up is ours: staff see that it is not in yet, the buyer is told before and after the same."""
+    order = market.order(product_type="phone_topup")
+    asked = market.refunds.check(order, reason="NOT_DELIVERED", actor=BUYER, at=market.at)[0]
+    claimed = market.submit(order, reason="NOT_DELIVERED")
+
+    assert (asked.needed, asked.proven_by_us) == ((), ("topup_record",))
+    assert (claimed.missing_evidence, market.get(claimed.id, BUYER).missing_evidence) == ((), ())
+    assert market.get(claimed.id, LI).missing_evidence == (("topup_record",),)
