@@ -11,6 +11,7 @@ from refundflow.errors import Busy, NotFound, Refused
 from refundflow.service.callers import Caller
 from refundflow.service.engine import Engine
 from refundflow.store import REGISTER_ORDER, Conflict, StoredEntry, Tx
+from refundflow.vault import BuyerRow
 from states import erasing, times
 from states.case import Actor, Blocker, Entry, Json
 
@@ -56,21 +57,24 @@ class Eraser:
         self.engine, self._lookup, self._at = engine, lookup, at
         self._actor = Actor(role=caller.role, name=caller.name)
 
-    def under_way(self, tx: Tx) -> Begun | None:
-        """Return an erasure that was interrupted."""
-        ref = tx.erasing(self._lookup)
-        if ref is None:
-            return None
-        for begun in _begun(tx):
-            if begun.ref == ref:
-                return begun
-        raise NotFound(f"entry of the erasure of {ref}")
+    def next(self, tx: Tx, reason: str) -> Begun | Refused | None:
+        """Return what is to be ended, or else was begun now; None: there is no such buyer."""
+        owner = tx.hold_buyer(self._lookup)  # first: whoever begins at the same time has begun, or waits
+        return self._under_way(tx, reason) or (self._begin(tx, owner, reason) if owner else None)
 
-    def begin(self, tx: Tx, reason: str) -> Begun | Refused | None:
-        """Destroy the key of a buyer of whom everything is at its end; None: there is no such buyer."""
-        owner = tx.hold_buyer(self._lookup)
-        if owner is None:
-            return None
+    def _under_way(self, tx: Tx, reason: str) -> Begun | None:
+        """Return an erasure that was interrupted; one at its very end, where nothing names its buyer, by its reason."""
+        ref = tx.erasing(self._lookup)
+        refs = [ref] if ref else tx.forgotten()
+        for begun in _begun(tx) if refs else ():
+            if begun.ref in refs and (ref or begun.reason == reason):
+                return begun
+        if ref:
+            raise NotFound(f"entry of the erasure of {ref}")
+        return None
+
+    def _begin(self, tx: Tx, owner: BuyerRow, reason: str) -> Begun | Refused:
+        """Destroy the key of a buyer of whom everything is at its end."""
         now = self.engine.time(tx, self._at)
         blockers = [item for place in tx.places_in_question(owner.ref) for item in self._open(tx, place, now)]
         params = {"buyer": owner.ref, "reason": reason}
@@ -103,11 +107,8 @@ class Eraser:
             done["files"] += files
         self._settle()
         erased_at = self.engine.write(lambda tx: self._end(tx, begun), wipe=True)
-        try:
-            self._settle()
-        except Busy:  # what stood for the buyer still does: found by it, the same call ends it
-            self.engine.write(lambda tx: tx.restore_lookup(begun.ref, self._lookup))
-            raise
+        self._settle()
+        self.engine.write(lambda tx: tx.erasure_over(begun.ref))
         return values.Erasure(buyer=begun.ref, reason=begun.reason, erased_at=erased_at, resumed=begun.resumed, **done)
 
     def _erase_some(
@@ -135,12 +136,15 @@ class Eraser:
         return ((lines[-1].order_id, lines[-1].line) if len(lines) == batch else None), done
 
     def _end(self, tx: Tx, begun: Begun) -> datetime:
-        now = self.engine.time(tx, self._at)
-        if tx.is_ended(begun.ref):  # somebody else called at the same time
-            return now
+        """Say once that an erasure has ended, and forget what found the buyer; return when it was said."""
         params = {"buyer": begun.ref, "reason": begun.reason, "entry": begun.seq}
-        if not begun.resumed or params not in [said for _, said in _told(tx, "erasure_ended")]:
-            self._register(tx, "erasure_ended", params, now, [], {"ended": times.text(now)})
+        if tx.is_forgotten(begun.ref) or begun.resumed:  # somebody else called at the same time, or came this far
+            for entry, said in _told(tx, "erasure_ended"):
+                if said == params:
+                    tx.forget_lookup(begun.ref)
+                    return entry.effective_at
+        now = self.engine.time(tx, self._at)
+        self._register(tx, "erasure_ended", params, now, [], {"ended": times.text(now)})
         tx.forget_lookup(begun.ref)
         return now
 

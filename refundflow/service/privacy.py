@@ -81,13 +81,13 @@ class Privacy(Reading):
         why = _checked(reason, buyer_id)
         self._require_privacy(caller)
         eraser = Eraser(self.engine, caller, self.engine.vault.buyer_lookup(buyer_id), at)
-        interrupted = self.engine.write(eraser.under_way, wipe=True)
-        ended = eraser.go_on(interrupted, batch, progress) if interrupted else None
-        begun = self.engine.write(lambda tx: eraser.begin(tx, why), wipe=True)
-        if isinstance(begun, Refused):
-            raise begun
-        if begun is not None:
-            return eraser.go_on(begun, batch, progress)
+        ended = None
+        while begun := self.engine.write(lambda tx: eraser.next(tx, why), wipe=True):
+            if isinstance(begun, Refused):
+                raise begun
+            ended = eraser.go_on(begun, batch, progress)
+            if not begun.resumed:  # else he may have come back meanwhile
+                break
         if ended is None:
             raise NotFound(buyer_id)
         return ended

@@ -48,9 +48,13 @@ FORGET_PROBLEMS = (
     .values(problem=None)
 )  # fmt: skip
 _LOOKUP_LENGTH = 64
-_BEGUN = "erasing"
+_BEGUN, _OVER = "erasing", "erased"  # at first with the lookup, then with the reference
 # The bounds hold in every collation: a space may count for nothing there.
-UNFINISHED = select(_BUYER.c.ref).where(_BUYER.c.lookup >= _BEGUN, _BUYER.c.lookup < "erasinh").order_by(_BUYER.c.ref)
+UNFINISHED = (
+    select(_BUYER.c.ref, _BUYER.c.lookup)
+    .where(_BUYER.c.lookup >= _BEGUN, _BUYER.c.lookup < "erasinh")
+    .order_by(_BUYER.c.ref)
+)
 
 
 class Wiping:
@@ -70,13 +74,17 @@ class Wiping:
         return row
 
     def erasing(self, lookup: str) -> str | None:
-        """Return the reference of a buyer whose erasure was begun and has not ended."""
+        """Return the reference of a buyer whose erasure was begun, while he can still be found by his lookup."""
         row = self.session.one(HOLD_LOOKUP, lookup=_begun(lookup))
         return row[0] if row else None
 
     def unfinished_erasures(self) -> list[str]:
-        """Return the references of all buyers whose erasure was begun and has not ended."""
+        """Return the references of all buyers whose erasure was begun and is not over."""
         return [row[0] for row in self.session.rows(UNFINISHED)]
+
+    def forgotten(self) -> list[str]:
+        """Return the references of buyers of whom nothing is left but old bytes that may not be overwritten yet."""
+        return [row[0] for row in self.session.rows(UNFINISHED) if row[1] == _padded(_BEGUN, row[0])]
 
     def destroy_key(self, row: BuyerRow) -> None:
         """Overwrite key and id of a buyer in place: as long as before, so that no database moves the old bytes."""
@@ -85,18 +93,18 @@ class Wiping:
             at_ref=row.ref, lookup=_begun(row.lookup), key=bytes(len(row.key)), cipher=bytes(len(row.cipher)),
         )  # fmt: skip
 
-    def is_ended(self, buyer_ref: str) -> bool:
-        """Tell whether the erasure of a buyer has ended; nobody else ends it until the transaction does."""
+    def is_forgotten(self, buyer_ref: str) -> bool:
+        """Tell whether nothing is left of a buyer but old bytes; nobody else forgets him until the transaction ends."""
         row = self.session.one(HOLD_BUYER, ref=buyer_ref)
-        return row is None or row[1] == _ended(buyer_ref)
+        return row is None or row[1] in (_padded(_BEGUN, buyer_ref), _padded(_OVER, buyer_ref))
 
     def forget_lookup(self, buyer_ref: str) -> None:
         """Overwrite the last that could tell who an erased buyer was."""
-        self.session.run(RENAME_BUYER, at_ref=buyer_ref, lookup=_ended(buyer_ref))
+        self.session.run(RENAME_BUYER, at_ref=buyer_ref, lookup=_padded(_BEGUN, buyer_ref))
 
-    def restore_lookup(self, buyer_ref: str, lookup: str) -> None:
-        """Let an erasure that had ended be found as one that was begun."""
-        self.session.run(RENAME_BUYER, at_ref=buyer_ref, lookup=_begun(lookup))
+    def erasure_over(self, buyer_ref: str) -> None:
+        """Say that no old bytes of an erased buyer are left."""
+        self.session.run(RENAME_BUYER, at_ref=buyer_ref, lookup=_padded(_OVER, buyer_ref))
 
     def delete_texts(self, order_id: str, buyer_ref: str) -> int:
         """Delete the texts of a buyer in one order; return how many."""
@@ -115,5 +123,5 @@ def _begun(lookup: str) -> str:
     return f"{_BEGUN} {lookup}"[:_LOOKUP_LENGTH]
 
 
-def _ended(buyer_ref: str) -> str:
-    return f"erased {buyer_ref}".ljust(_LOOKUP_LENGTH, ".")
+def _padded(word: str, buyer_ref: str) -> str:
+    return f"{word} {buyer_ref}".ljust(_LOOKUP_LENGTH, ".")

@@ -5,6 +5,7 @@ import fcntl
 import multiprocessing
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from refundflow import doctor, metrics, migrations, policies, values
 from refundflow.errors import BadInput, Busy, NotFound, Refused, RoleNotAllowed
 from refundflow.outbox import Message
 from refundflow.service import Refunds
-from refundflow.store import REGISTER_ORDER, Store, sqlite
+from refundflow.store import REGISTER_ORDER, Store, Tx, sqlite
 from refundflow.store.people import ADD_PERSONAL
 from tests.integration.test_facade_privacy import MARK, a_whole_story, stored
 from tests.support import mortal_host
@@ -161,10 +162,11 @@ def test_no_row_holds_the_key_any_more(market: Market) -> None:
 @pytest.mark.slow
 def test_an_erasure_that_was_killed_is_ended_by_the_same_call(databases: Databases) -> None:
     """After death between any two transactions nothing can be read, all verifies, and the same call goes on."""
-    after, finished = 1, False
+    after, finished, ended = 1, False, 0
     while not finished:
         market = Market(databases.copy_of("live", prepare_live))
         refunds = a_past(market, orders=3)
+        lookup = market.refunds.engine.vault.buyer_lookup(MARK)
         market.close()
         host = multiprocessing.get_context("forkserver").Process(
             target=mortal_host.erase, args=(market.url, MARK, after)
@@ -173,22 +175,48 @@ def test_an_erasure_that_was_killed_is_ended_by_the_same_call(databases: Databas
         host.join()
         market.restart()
         finished = host.exitcode == 0
-        if after >= 2:  # the first transaction looks whether one is under way
-            assert all(market.get(refund).buyer_id is None for refund in refunds)
+        assert all(market.get(refund).buyer_id is None for refund in refunds)
         market.require_sound()
-        if not finished and after >= 2:
-            try:
-                assert erase(market).resumed
-            except NotFound:  # it died after its end
-                assert after > 5
-        if after >= 2:
-            assert {market.history(refund)[-1].event for refund in refunds} == {"erased"}
-            with pytest.raises(NotFound):
-                erase(market)
+        if not finished and market.refunds.numbers().unfinished_erasures:
+            assert erase(market).resumed
+        elif not finished:
+            ended += 1
+        assert not any(lookup[:40].encode() in data for data in stored(market.url))
+        assert {market.history(refund)[-1].event for refund in refunds} == {"erased"}
+        with pytest.raises(NotFound):
+            erase(market)
         market.require_sound()
         market.close()
         after += 1
-    assert after > 7
+    assert (after > 7, ended) == (True, 1)  # one death came after the end
+
+
+@pytest.mark.parametrize("place", range(1, 9))
+def test_two_who_erase_at_once_are_told_the_same(live: Market, place: int) -> None:
+    """Whoever comes before any step of another and ends it says the same as he; the register says it once."""
+    a_past(live, orders=2)
+    first = Refunds.connect(live.url)
+    write, told, left = first.engine.write, list[values.Erasure](), place
+
+    def overtaken(work: Callable[[Tx], Any], *, wipe: bool = False) -> Any:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            told.append(erase(live))
+        return write(work, wipe=wipe)
+
+    first.engine.write = overtaken  # type: ignore[method-assign]
+    with first:
+        try:
+            told.append(first.privacy_erase(MARK, reason="request 7", actor=CHEN, batch=1))
+        except NotFound:
+            assert place == 1  # he had been erased before anything was asked
+    assert len({(one.buyer, one.reason, one.erased_at, one.lines) for one in told}) == 1
+    assert live.refunds.numbers().unfinished_erasures == 0
+    with live.refunds.engine.store.read() as tx:
+        events = [entry.event for entry in tx.entries("privacy", order_id=REGISTER_ORDER)]
+    assert events == ["erasure_begun", "erasure_ended"]
+    live.require_sound()
 
 
 def test_an_erasure_that_was_interrupted_is_told(market: Market) -> None:
