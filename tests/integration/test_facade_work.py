@@ -5,8 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from refundflow.errors import BadInput
 from refundflow.gateways import Outcome, PayoutOrder
 from refundflow.gateways.fake import FakeChannel
+from refundflow.service import Refunds
 from tests.support.databases import Databases
 from tests.support.market import AMOUNT, BUYER, CHEN, LI, QIAN, SUN, Market, prepare_rehearsal
 
@@ -166,3 +168,31 @@ def test_a_round_of_work_is_done_once(market: Market, channel: InterruptedChanne
 
     assert first and not second
     assert [item.refund.id for item in market.refunds.queue(actor=BUYER, at=market.at)]
+
+
+class OvertakenChannel(FakeChannel):
+    """A channel that answers when the rehearsal has gone on for somebody else."""
+
+    market: Market
+
+    def send(self, order: PayoutOrder) -> Outcome:
+        """Pay, while another process claims a minute later."""
+        with Refunds.connect(self.market.url) as other:
+            other.submit(self.market.order(), reason="CODE_INVALID", actor=BUYER, at=order.at + timedelta(minutes=1))
+        return super().send(order)
+
+
+def test_whoever_is_overtaken_in_a_rehearsal_is_told_so(databases: Databases, caplog: pytest.LogCaptureFixture) -> None:
+    """A told time that is over is no damage to a refund: the caller is told, and the next round goes on."""
+    channel = OvertakenChannel()
+    market = channel.market = Market(databases.copy_of("rehearsal", prepare_rehearsal), channel=channel)
+    refund = market.to("approved.payable")
+    with pytest.raises(BadInput, match="never goes backwards"):
+        market.refunds.work(at=market.at)
+
+    assert not caplog.records
+    market.later(minutes=2)
+    market.refunds.work(at=market.at)
+    assert market.get(refund).state == "paid_out.settled"
+    market.require_sound()
+    market.close()
