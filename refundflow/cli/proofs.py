@@ -34,9 +34,10 @@ def checkpoint(call: Call) -> None:
     """Make a checkpoint over every entry so far, sign and publish it; where nothing is new, show the newest."""
     with call.connected() as refunds, counting("numbering entries") as progress:
         made = refunds.checkpoint(at=call.at, progress=progress)
-        if made.note is None:
-            output.talk(f"nobody has signed it: {_how_to_sign(refunds.keys())}")
-        _print_checkpoints(call, [made], one=True)
+        keys = refunds.keys()
+    if made.note is None:
+        output.talk(f"nobody has signed it: {_how_to_sign(keys)}")
+    _print_checkpoints(call, [made], one=True)
 
 
 @command(app, "refundflow audit checkpoints --limit 10", takes=PLAIN)

@@ -1,5 +1,6 @@
 """What people see: rows for pipes, tables for terminals, times in the policy's zone, stored text never alive."""
 
+import json
 import os
 import pty
 import shlex
@@ -13,12 +14,14 @@ from tests.acceptance.desk import HEADER, ORDERS, Desk
 EVIL = "\x1b[31mred\x1b[0m [bold]x[/bold]\tb\ny \u202eevil"
 
 
-def on_a_terminal(desk: Desk, *words: str, stream: str = "stdout") -> str:
-    """Run a command whose stdout (or stderr) is a terminal of 100 columns, and return what appears there."""
+def on_a_terminal(
+    desk: Desk, *words: str, stream: str = "stdout", other: int = subprocess.DEVNULL, columns: int = 100
+) -> str:
+    """Run a command whose stdout (or stderr) is a terminal, and return what appears there; the rest goes to `other`."""
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "REFUNDFLOW_DATABASE_URL": desk.url, "COLUMNS": "100", "TERM": "xterm"}
+    environment = {**os.environ, "REFUNDFLOW_DATABASE_URL": desk.url, "COLUMNS": str(columns), "TERM": "xterm"}
     command = [sys.executable, "-m", "refundflow", *words]
-    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: theirs}
+    streams = {"stdout": other, "stderr": other, stream: theirs}
     with subprocess.Popen(command, stdout=streams["stdout"], stderr=streams["stderr"], env=environment):
         os.close(theirs)
         seen = b""
@@ -110,6 +113,16 @@ def test_long_work_shows_its_progress_on_a_terminal_only(desk: Desk) -> None:
     )
     assert "verifying entries" in on_a_terminal(desk, "audit", "verify", stream="stderr")
     assert desk.run("audit verify").stderr == ""
+
+
+def test_data_goes_into_a_file_while_progress_is_shown(desk: Desk) -> None:
+    """Who sends stdout into a file or a pipe gets all of it there, and on the terminal nothing but the progress."""
+    path = desk.folder / "made.json"
+    with path.open("wb") as file:
+        seen = on_a_terminal(desk, "audit", "checkpoint", "--json", stream="stderr", other=file.fileno())
+
+    assert "numbering entries" in seen and "root" not in seen
+    assert json.loads(path.read_bytes())["size"] > 0
 
 
 def test_what_cannot_be_printed_is_shown_as_an_escape() -> None:
