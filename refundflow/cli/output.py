@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+GAP = 2  # spaces between the columns of a table
+BREAKABLE = 40  # a word as long as this may be broken: a hash, a path, a text without spaces
 _NAMED = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _DIRECTIONS = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 
@@ -40,21 +42,56 @@ def talk(written: str) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table on a terminal; in a pipe the rows alone, tab separated, uncut and without a heading."""
+    """Print a table on a terminal; in a pipe the rows alone, tab separated, uncut and without a heading.
+
+    On a terminal columns in which nothing stands are left out, and no word is broken, for it may have to be typed:
+    where the words do not fit beside one another, each row is printed as a record.
+    """
+    written = ([clean(cell) for cell in row] for row in rows)
     if not sys.stdout.isatty():
-        for row in rows:
-            print("\t".join(map(clean, row)))
+        for row in written:
+            print("\t".join(row))
         return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for column in shown.columns:
-        column.overflow = "fold"
-    for row in rows:
-        shown.add_row(*(Text(clean(cell)) for cell in row))
-    Console(highlight=False).print(shown)
+    console = Console(highlight=False)
+    (names, *lines) = zip(*_filled([list(columns), *written]), strict=True)
+    widths = _widths([names, *lines], console.width)
+    if widths is None:
+        for number, line in enumerate(lines):
+            print(end="\n" if number else "")
+            record((name, cell) for name, cell in zip(names, line, strict=True) if cell)
+        return
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for name, width in zip(names, widths, strict=True):
+        shown.add_column(name, width=width, overflow="fold")
+    for line in lines:
+        shown.add_row(*map(Text, line))
+    console.print(shown)
+
+
+def _filled(rows: list[list[str]]) -> list[tuple[str, ...]]:
+    """Return the columns in which something stands beside the heading; all where there are no rows."""
+    columns = list(zip(*rows, strict=True))
+    return [cells for cells in columns if any(cells[1:])] or columns
+
+
+def _widths(rows: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """Share the room of a terminal among columns, the widest giving way first; None: a word would have to be broken."""
+    from rich.cells import cell_len
+
+    columns = list(zip(*rows, strict=True))
+    room -= GAP * (len(columns) - 1)
+    least = [max(min(cell_len(word), BREAKABLE) for cell in cells for word in cell.split()) for cells in columns]
+    widths = [min(max(map(cell_len, cells)), room) for cells in columns]
+    if sum(least) > room:
+        return None
+    while sum(widths) > room:
+        widest = max((at for at, width in enumerate(widths) if width > least[at]), key=widths.__getitem__)
+        widths[widest] -= 1
+    return widths
 
 
 def record(pairs: Iterable[tuple[str, object]]) -> None:

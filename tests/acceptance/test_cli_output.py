@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from refundflow.cli.output import clean
 from tests.acceptance.desk import HEADER, ORDERS, Desk
 
@@ -100,6 +102,24 @@ def test_on_a_terminal_a_table_has_headings_and_cuts_nothing(desk: Desk) -> None
 
     assert "deadline" in seen and "A1-1-1" in seen
     assert "…" not in seen
+
+
+@pytest.mark.parametrize("columns", [30, 80, 100])
+def test_no_code_is_broken_on_a_terminal(desk: Desk, columns: int) -> None:
+    """Whoever reads a code or an id can copy it, however narrow the terminal is."""
+    desk.text("submit A1 --reason WRONG_FACE_VALUE --as buyer:b-17")
+    for command in ("check A1 --as buyer:b-17", "list --as agent:li", "history A1-1-1 --as agent:li"):
+        seen = on_a_terminal(desk, *command.split(), columns=columns)
+        assert set(desk.text(command).split()) <= set(seen.split())
+
+
+def test_a_column_in_which_nothing_stands_is_left_out_on_a_terminal(desk: Desk) -> None:
+    """The room is for what there is; a table without rows still says what it would tell."""
+    assert "urgency" in on_a_terminal(desk, "queue", "--as", "agent:li")
+    desk.text("submit A1 --reason WRONG_FACE_VALUE --as buyer:b-17")
+
+    seen = on_a_terminal(desk, "queue", "--as", "agent:li")
+    assert "deadline" in seen and "assignee" not in seen
 
 
 def test_long_work_shows_its_progress_on_a_terminal_only(desk: Desk) -> None:
