@@ -1,5 +1,6 @@
 """How the answers of the facade are printed: one function for each kind of value, as JSON or as rows."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -255,7 +256,9 @@ def _what(entry: "HistoryEntry", zone: str) -> str:
 
 
 def _short(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    if isinstance(value, list | tuple):
+        return ",".join(map(_short, value))
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def explanation(call: Call, value: "Explanation") -> None:

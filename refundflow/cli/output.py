@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 GAP = 2  # spaces between the columns of a table
-BREAKABLE = 40  # a word as long as this may be broken: a hash, a path, a text without spaces
+BREAKABLE = 24  # what is longer than any code may be broken: a hash, a path, a text without spaces
 _NAMED = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _DIRECTIONS = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 

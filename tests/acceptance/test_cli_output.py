@@ -164,6 +164,18 @@ def test_show_tells_everything_of_a_refund(desk: Desk) -> None:
     assert shown["possible"] == "withdraw, add-evidence"
 
 
+def test_history_tells_parameters_as_documents_do(desk: Desk) -> None:
+    """Values are written as in JSON, text as it is, lists with commas."""
+    desk.text("submit A1 --reason WRONG_FACE_VALUE --as buyer:b-17")
+    desk.text("begin-review A1-1-1 --as agent:li")
+    desk.text("request-evidence A1-1-1 --kind screenshot --kind statement --message Please. --as agent:li")
+
+    first, _, last = (row.split("\t")[6].split("; ") for row in desk.text("history A1-1-1 --as agent:li").splitlines())
+
+    assert {"abuse_before=false", "amount=10000", "reason=WRONG_FACE_VALUE"} <= set(first)
+    assert "kinds=screenshot,statement" in last
+
+
 def test_explain_says_why_not_and_until_when(desk: Desk) -> None:
     """For every event a person reads whether it is possible, and else why not."""
     desk.text("submit A1 --reason WRONG_FACE_VALUE --as buyer:b-17")
