@@ -145,7 +145,9 @@ def command(
             function(call, **given)  # type: ignore[call-arg]
 
         _sign(run, function, takes)
-        app.command(name, epilog=f"Example: {example}", rich_help_panel=panel)(run)
+        paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
+        told = "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
+        app.command(name, help=told, epilog=f"Example: {example}", rich_help_panel=panel)(run)
         return function
 
     return register

@@ -132,6 +132,14 @@ def test_who_acts_and_json_are_taken_everywhere(words: str) -> None:
     assert {"--as", "--json"} <= taken
 
 
+@pytest.mark.parametrize("words", COMMANDS)
+def test_help_is_as_wide_as_the_terminal(words: str) -> None:
+    """Lines end where the terminal does, not where those of the source did."""
+    paragraphs = (COMMANDS[words].help or "").split("\n\n")
+
+    assert not any("\n" in paragraph.strip() for paragraph in paragraphs)
+
+
 def test_help_names_the_exit_statuses(desk: Desk) -> None:
     """The help of the whole names every exit status."""
     result = desk.run("--help")
