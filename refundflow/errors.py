@@ -158,8 +158,8 @@ class NotFound(RefundflowError):
 
     kind = "NOT_FOUND"
 
-    def __init__(self, what: str) -> None:
-        super().__init__(f"there is no {what!r}, or it is not yours to see")
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(f"there is no {what!r}, or it is not yours to see" + (hint and f"; {hint}"))
         self.what = what
 
     def as_json(self) -> dict[str, Json]:

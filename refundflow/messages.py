@@ -59,8 +59,13 @@ BLOCKERS: Mapping[str, Sentence] = {
     "REASON_NOT_FOR_PRODUCT": Sentence(
         "the reason {reason} does not apply to {product}", "原因 {reason} 不适用于商品类型 {product}"
     ),
-    "ALREADY_CONSUMED": Sentence("the goods are consumed (usage: {usage})", "商品已消耗（使用状态：{usage}）"),
-    "TEXT_REQUIRED": Sentence("a text is required", "必须填写说明"),
+    "ALREADY_CONSUMED": Sentence(
+        "not accepted while the usage of the goods is {usage}", "商品使用状态为 {usage}，不予受理"
+    ),
+    "TEXT_REQUIRED": Sentence(
+        "a text is required: the note of a claim, the message of a decision",
+        "必须填写说明：申请的 note，决定的 message",
+    ),
     "AMOUNT_NOT_POSITIVE": Sentence(
         "the amount must be above zero, not {amount:money}", "金额必须大于零，而非 {amount:money}"
     ),

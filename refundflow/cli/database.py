@@ -26,14 +26,16 @@ def init(
     ] = None,
 ) -> None:
     """Make the database ready; the same call again changes nothing."""
+    from refundflow import migrations
     from refundflow.service import Refunds
 
-    Refunds.init(config.read().database_url, rehearsal=rehearsal, partitions=partitions)
+    url = config.read().database_url
+    Refunds.init(url, rehearsal=rehearsal, partitions=partitions)
     mode = "rehearsal" if rehearsal else "live"
     if call.as_json:
         output.data({"mode": mode})
     else:
-        output.talk(f"ready: a {mode} database, for ever")
+        output.talk(f"ready: a {mode} database, for ever: {migrations.parse(url).render_as_string(hide_password=True)}")
 
 
 @command(app, "refundflow doctor", takes=PLAIN, panel=PANEL)

@@ -112,10 +112,11 @@ def calendar_status(call: Call) -> None:
         if call.as_json:
             output.data(document(found))
             return
+        left = "1 day" if found.days_left == 1 else f"{found.days_left} days"
         output.record(
             [
                 ("version", found.version),
-                ("covers", f"{found.first} to {found.last}, {found.days_left} days left"),
+                ("covers", f"{found.first} to {found.last}, {left} left"),
                 ("imports", found.imports),
                 ("provisional", found.provisional),
             ]

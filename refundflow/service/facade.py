@@ -183,4 +183,5 @@ def _policy(given: Policy | Path | None) -> Policy:
     try:
         return policies.parse(given.read_text(encoding="utf-8"), str(given))
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"the policy file {given} cannot be read: {error}", field="policy") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise BadInput(f"the policy file {given} cannot be read: {why}", field="policy") from error

@@ -16,6 +16,7 @@ from refundflow.vault import BuyerRow, Vault, mask
 from states import times
 from states.case import NOTHING, Act, Actor, Aggregate, Json, line_subject, refund_place
 
+_HOW_NAMED = "a refund is named ORDER-LINE-NUMBER, such as A1001-1-1; a line ORDER/LINE, such as A1001/1"
 MEDIA_TYPES = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -90,7 +91,7 @@ def place_of(refund_id: str) -> tuple[str, str]:
     try:
         return refund_place(refund_id)
     except (ValueError, AttributeError) as error:
-        raise NotFound(str(refund_id)) from error
+        raise NotFound(str(refund_id), _HOW_NAMED) from error
 
 
 def act_of(

@@ -127,6 +127,22 @@ def test_5_what_is_not_there_and_what_is_not_yours_is_told_alike(desk: Desk) -> 
     assert other["message"].replace("A1-1-1", "X") == none["message"].replace("A9-1-1", "X")
 
 
+@pytest.mark.parametrize("command", ["show A1", "show A1/1", "history A1", "approve A1"])
+def test_5_a_name_that_no_refund_can_have_is_told_how_one_is_named(desk: Desk, command: str) -> None:
+    """Who types the order where the refund is meant learns how refunds and lines are named."""
+    error = desk.refused(f"{command} --as agent:li", 5)
+
+    assert error["what"] == command.split()[1] and "ORDER-LINE-NUMBER" in error["message"]
+
+
+def test_2_a_policy_that_is_not_there_is_told_in_words(desk: Desk) -> None:
+    """The file and why, no number of an error."""
+    desk.env["REFUNDFLOW_POLICY"] = "nowhere.toml"
+
+    message = desk.refused("queue --as agent:li", 2)["message"]
+    assert "nowhere.toml cannot be read: No such file or directory" in message
+
+
 def test_8_a_changed_entry_is_found(desk: Desk) -> None:
     """Whoever changes an entry behind the triggers is found by verification, with the place named."""
     desk.text("submit A1 --reason WRONG_FACE_VALUE --as buyer:b-17")

@@ -53,6 +53,13 @@ def test_a_worker_that_stays_pays_and_ends_when_it_is_stopped(empty_desk: Desk) 
     assert desk.json("show A1-1-1 --as agent:zhao")["state"] == "paid_out.settled"
 
 
+def test_init_says_which_database_is_ready(empty_desk: Desk) -> None:
+    """Who has set no variable, or another than he thinks, sees it."""
+    said = empty_desk.run("init").stderr
+
+    assert said == f"ready: a live database, for ever: {empty_desk.url}\n"
+
+
 def test_the_doctor_finds_a_healthy_database_healthy(both_desks: Desk) -> None:
     """Installation, chart, calendar, database and guards are looked at, and nothing is wrong."""
     found = {item["what"]: item["verdict"] for item in both_desks.json("doctor")}
