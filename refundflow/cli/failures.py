@@ -1,7 +1,6 @@
 """How a command ends: errors in words or as JSON on stderr, and the exit status of each."""
 
 import io
-import json
 import os
 import sys
 import traceback
@@ -77,7 +76,7 @@ def _explain_usage(error: Exception, message: str) -> None:
 
 
 def _write(document: object) -> None:
-    print(json.dumps(document, ensure_ascii=False), file=sys.stderr)
+    output.talk(output.as_json(document, sys.stderr))
 
 
 def forgiving() -> None:

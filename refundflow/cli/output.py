@@ -1,9 +1,10 @@
 """How commands write: data on stdout, talk on stderr, tables for a terminal, plain uncut rows for a pipe."""
 
+import codecs
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 GAP = 2  # spaces between the columns of a table
 BREAKABLE = 24  # what is longer than any code may be broken: a hash, a path, a text without spaces
@@ -28,7 +29,12 @@ def _visible(character: str) -> str:
 
 def data(value: Any) -> None:
     """Print a JSON document."""
-    print(json.dumps(value, ensure_ascii=False, indent=2))
+    print(as_json(value, sys.stdout, indent=2))
+
+
+def as_json(value: Any, stream: TextIO, indent: int | None = None) -> str:
+    """Write a value as JSON, which is UTF-8: where the stream is not, all beyond ASCII is escaped."""
+    return json.dumps(value, ensure_ascii=codecs.lookup(stream.encoding).name != "utf-8", indent=indent)
 
 
 def text(written: str) -> None:

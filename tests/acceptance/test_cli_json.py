@@ -5,6 +5,8 @@ Run with ``UPDATE_GOLDEN=1`` to write the golden files anew after a change that 
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +113,24 @@ def test_errors(told: Desk) -> None:
     for error in (refusal, missing, usage):
         assert {"code", "message", "blockers", "possible"} <= error.keys()
     assert all({"code", "until"} <= blocker.keys() for blocker in refusal["blockers"])
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gbk"])
+def test_a_document_is_json_in_every_locale(desk: Desk, encoding: str) -> None:
+    """Where a terminal or a pipe has another encoding, what it cannot write is escaped as JSON does."""
+    note = "café 😀 价格"
+    desk.text(f"submit A1 --reason OTHER --note '{note}' --as buyer:b-17")
+    environment = {**os.environ, "REFUNDFLOW_DATABASE_URL": desk.url, "PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "refundflow"]
+    told = subprocess.run(
+        [*command, "history", "A1-1-1", "--as", "agent:li", "--json"], capture_output=True, env=environment, check=True
+    )
+    error = subprocess.run(
+        [*command, "show", "é😀", "--as", "agent:li", "--json"], capture_output=True, env=environment
+    )
+
+    assert json.loads(told.stdout)[0]["texts"] == {"note": note}
+    assert json.loads(error.stderr)["what"] == "é😀"
 
 
 def test_an_export_tells_what_it_wrote(told: Desk) -> None:
