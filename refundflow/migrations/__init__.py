@@ -93,9 +93,13 @@ def connect(url: str, *, write: bool = False) -> Iterator[Connection]:
     except DatabaseError as problem:
         if problem.connection_invalidated:
             raise Busy("the database went away: try again in a moment") from problem
-        if getattr(problem.orig, "sqlite_errorname", "") != "SQLITE_NOTADB":
-            raise
-        raise Misconfigured(f"{parsed.database} is no SQLite database", field="url") from problem
+        name = getattr(problem.orig, "sqlite_errorname", "")
+        if name == "SQLITE_NOTADB":
+            raise Misconfigured(f"{parsed.database} is no SQLite database", field="url") from problem
+        if name.startswith("SQLITE_READONLY"):
+            told = f"{parsed.database}, or its folder, may not be written by this account; to read takes that too"
+            raise Misconfigured(told, field="url") from problem
+        raise
 
 
 def pending(url: str) -> tuple[Revision, ...]:

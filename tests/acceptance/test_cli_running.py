@@ -2,11 +2,13 @@
 
 import os
 import shlex
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.acceptance.desk import HEADER, ORDERS, Desk
 
@@ -81,6 +83,28 @@ def test_the_doctor_finds_a_guard_that_is_gone(desk: Desk) -> None:
 
     assert result.exit_code == 1
     assert "guards\tfailed\tguard transitions_no_update: missing, changed or switched off" in result.stdout
+
+
+def test_a_database_that_may_only_be_read_is_told(desk: Desk) -> None:
+    """Every command says that the file must be writable, and the doctor is no exception."""
+    with TemporaryDirectory() as name:
+        folder, path = Path(name), Path(name) / "shop.db"
+        shutil.copy(desk.url.removeprefix("sqlite:///"), path)
+        desk.url = f"sqlite:///{path}"
+        desk.run("doctor")  # loads everything, for the account of the child may not read it
+        path.chmod(0o444)
+        folder.chmod(0o555)
+        child = os.fork()
+        if child == 0:
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            told = [desk.run(command) for command in ("queue --as agent:li", "doctor")]
+            right = "may not be written" in told[0].stderr and "database\tfailed" in told[1].stdout
+            os._exit(0 if right and [item.exit_code for item in told] == [2, 1] else 1)
+        _, status = os.waitpid(child, 0)
+        folder.chmod(0o755)
+
+    assert status == 0
 
 
 def test_the_doctor_looks_without_a_database_too(empty_desk: Desk) -> None:
