@@ -129,14 +129,20 @@ def write_rejects(path: str | os.PathLike[str], rows: Iterable[RejectedRow]) -> 
     """Write rejected rows as CSV ``line,reason,raw`` and return how many.
 
     Cells that a spreadsheet would take for a formula get an apostrophe in front.
+
+    Raises:
+        BadInput: the file cannot be written.
     """
     written = 0
-    with Path(path).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("line", "reason", "raw"))
-        for row in rows:
-            writer.writerow((row.line_number, harmless(row.reason), harmless(row.raw)))
-            written += 1
+    try:
+        with Path(path).open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(("line", "reason", "raw"))
+            for row in rows:
+                writer.writerow((row.line_number, harmless(row.reason), harmless(row.raw)))
+                written += 1
+    except OSError as problem:
+        raise BadInput(f"{path}: {problem.strerror or problem}", field="rejects") from problem
     return written
 
 

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from refundflow import history, orders, values
-from refundflow.errors import BadInput, RoleNotAllowed
+from refundflow.errors import RoleNotAllowed
 from refundflow.history import CaseRow
 from refundflow.orders import RejectedRow
 from refundflow.service.base import Facade
@@ -56,10 +56,7 @@ class HistoryImport(Facade):
             for _ in found:
                 pass
         else:
-            try:
-                orders.write_rejects(rejects, found)
-            except OSError as problem:
-                raise BadInput(f"{rejects}: {problem.strerror or problem}", field="rejects") from problem
+            orders.write_rejects(rejects, found)
         return values.HistoryImport(
             file=digest, dry_run=dry_run, imported=counts[IMPORTED], unchanged=counts[UNCHANGED],
             rejected=counts["rejected"],

@@ -78,6 +78,16 @@ def test_the_bad_rows_never_replace_the_orders_file(desk: Desk) -> None:
     assert orders.read_text(encoding="utf-8") == HEADER + "\n"
 
 
+@pytest.mark.parametrize("words", ["orders import", "history import"])
+def test_rejects_that_cannot_be_written_are_told_before_anything_is_done(desk: Desk, words: str) -> None:
+    """The file that cannot be made is named, and no row was taken."""
+    orders = desk.file("more.csv", "\n".join([HEADER, ORDERS[0].replace("A1,", "A99,", 1)]) + "\n")
+
+    error = desk.refused(f"{words} {orders} --rejects {desk.folder / 'no' / 'bad.csv'} --as service:shop", 2)
+    assert (error["field"], "bad.csv: No such file" in error["message"]) == ("rejects", True)
+    assert desk.refused("line A99 --as agent:li", 5)
+
+
 def test_only_a_service_imports_orders(desk: Desk) -> None:
     """Orders come from services."""
     orders = desk.file("again.csv", "\n".join([HEADER, *ORDERS]) + "\n")
