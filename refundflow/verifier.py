@@ -789,7 +789,7 @@ class _Verification:  # one export, from its bytes to the findings
             if same != (told["sha256"], told["size"]):
                 self.report.blame("FILE", "it is not here, or not the file that was exported", told["path"])
         data = [self.folder / Path(told["path"]).name for told in self.manifest["files"] if told["format"] == "jsonl"]
-        if not data: self.report.limits.append("there is no file of JSON Lines, and entries are judged only there")
+        if not data and not self.report.findings: raise ValueError("no file of JSON Lines: entries are judged there")
         return [path for path in data if path.is_file()]
     def _read(self, file: BinaryIO) -> None:  # every entry, bound as it stands into chains and tree; each leaf once
         manifest, blame, pruned, rest = self.manifest, self.report.blame, list(self.manifest["pruned"]), True

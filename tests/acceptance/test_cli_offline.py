@@ -75,6 +75,16 @@ def test_what_is_no_export_is_bad_input(desk: Desk) -> None:
     assert "verifying key" in desk.refused(f"audit verify {desk.folder} --key nonsense", 2)["message"]
 
 
+def test_an_export_in_which_no_entry_can_be_judged_is_no_verified_one(desk: Desk) -> None:
+    """Without a file of JSON Lines there is nothing to say that nothing is wrong of; a changed file is found."""
+    path = desk.folder / "only.csv"
+    desk.text(f"audit export --format csv --output {path} --as auditor:sun")
+
+    assert "JSON Lines" in desk.refused(f"audit verify {path}", 2)["message"]
+    path.write_text("", encoding="utf-8")
+    assert "FILE only.csv" in desk.run(f"audit verify {path}").stderr
+
+
 def test_the_verifier_is_written_for_the_auditor(desk: Desk, exported: Path) -> None:
     """What is written is the verifier itself, and it runs by itself."""
     copy = desk.folder / "verifier.py"
