@@ -44,8 +44,8 @@ BLOCKERS: Mapping[str, Sentence] = {
     ),
     "ROLE_NOT_ALLOWED": Sentence("only these roles may do this: {roles}", "仅限以下角色：{roles}"),
     "NOT_REGISTERED": Sentence(
-        "{name} is not registered for this role; a supervisor registers persons (staff add)",
-        "{name} 未登记此角色；由主管登记人员（staff add）",
+        "{name} is not registered for this role; a supervisor registers persons (staff add), the first one himself",
+        "{name} 未登记此角色；由主管登记人员（staff add），首位主管自行登记",
     ),
     # submit, check
     "NOT_COMPLETED": Sentence(

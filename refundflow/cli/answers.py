@@ -74,7 +74,7 @@ def deadline(call: Call, standing: "Deadline | None") -> str:
     if standing is None:
         return ""
     marks = ", provisional" if standing.provisional else ""
-    return f"{standing.name} {due(standing.due_at, call.now, call.zone)}{marks}"
+    return f"{standing.name.replace('_', ' ')} {due(standing.due_at, call.now, call.zone)}{marks}"
 
 
 def refund(call: Call, value: "Refund") -> None:

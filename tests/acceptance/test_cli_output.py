@@ -47,6 +47,15 @@ def test_a_row_says_until_when_in_the_zone_of_the_policy(desk: Desk) -> None:
     assert done == "A1-1-1\tsubmitted\treview due Thu 5 Mar 00:00, 1 d 15 h left\t\n"
 
 
+def test_a_deadline_is_named_in_words(desk: Desk) -> None:
+    """People read words, and a queue has room for them on a terminal of 80 columns."""
+    done = desk.text("submit A1 --reason WRONG_FACE_VALUE --as buyer:b-17 --at 2026-03-11T09:00:00+08:00")
+    assert "\tappeal window due Sun 15 Mar 00:00, 3 d 15 h left\t" in done
+
+    heading = on_a_terminal(desk, "queue", "--as", "agent:li", columns=80).splitlines()[0]
+    assert "urgency" in heading and "deadline" in heading
+
+
 def test_a_missed_deadline_says_how_late_it_is(desk: Desk) -> None:
     """A promise that is broken shows since when."""
     desk.text("submit A1 --reason WRONG_FACE_VALUE --as buyer:b-17")
