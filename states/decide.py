@@ -38,7 +38,7 @@ def decide(aggregate: Aggregate, act: Act, *, rules: Rules, now: datetime) -> De
     reused = act.facts.get("key_reused")
     if reused is not None:
         return _refuse_key(draft, act, str(reused))
-    if act.event in FACTS and (act.refund is None or act.event not in MOVES):
+    if act.refund is None and act.event in FACTS:
         return tell_fact(draft, act, FACTS[act.event])
     if act.event == "submit":
         return _submit(draft, act)
@@ -150,7 +150,9 @@ def _first(turn: Turn, move: Move) -> Decision:
     draft, act = turn.draft, turn.act
     index = len(draft.entries)
     params = {**act.params, "first": True}
-    with draft.entry(turn.case, act.event, act.actor, draft.now, params=params, texts=tuple(act.texts)) as new:
+    with draft.entry(
+        turn.case, act.event, act.actor, draft.now, params=params, texts=tuple(act.texts), occurred_at=act.occurred_at
+    ) as new:
         new["firsts"][act.event] = {
             "name": act.actor.name, "role": act.actor.role, "terms": terms(turn), "seq": new["seq"],
             **({"number": turn.given("number")} if act.event in proofs.EVENTS else {}),

@@ -15,7 +15,7 @@ def verdict(policy: Policy, line: Line, reason: str) -> str:
 
 def pro_rata_amount(line: Line, at: str) -> int | None:
     """Return the unused part of what was captured, in minor units, where the line says when it is valid."""
-    if "valid_from" not in line or "valid_to" not in line:
+    if "valid_from" not in line:
         return None
     valid_from, valid_to = times.moment(line["valid_from"]), times.moment(line["valid_to"])
     return pro_rata(line["captured"], valid_from, valid_to, times.moment(at))

@@ -25,8 +25,7 @@ def unknown_kinds(kinds: Iterable[str]) -> list[Blocker]:
 def file_blockers(turn: Turn) -> list[Blocker]:
     """Judge the files of an act: kind, media type, size, and how many the refund would have."""
     files = turn.given("evidence") or []
-    have = [] if turn.case["seq"] == 0 else list(turn.case["evidence"].values())
-    return judge_files(turn.policy, files, have)
+    return judge_files(turn.policy, files, list(turn.case["evidence"].values()))
 
 
 def judge_files(policy: Policy, files: list[dict[str, Json]], have: list[dict[str, Json]]) -> list[Blocker]:

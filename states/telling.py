@@ -18,14 +18,13 @@ def tell_fact(draft: Draft, act: Act, fact: Fact) -> Decision:
     blockers = list(fact.blockers(draft, act))
     if blockers:
         return refuse_on_line(draft, act, "rule", blockers)
-    terms = terms_of(act.params)
-    first = draft.line["firsts"].get(act.event)
-    if fact.two_persons and (first is None or first["terms"] != terms):
-        return _first_on_line(draft, act, terms)
-    if fact.two_persons and first is not None and first["name"] == act.actor.name:
-        return refuse_on_line(
-            draft, act, "rule", [Blocker(code="SECOND_PERSON_NEEDED", params={"first": first["name"]})]
-        )
+    if fact.two_persons:
+        terms, first = terms_of(act.params), draft.line["firsts"].get(act.event)
+        if first is None or first["terms"] != terms:
+            return _first_on_line(draft, act, terms)
+        if first["name"] == act.actor.name:
+            needed = Blocker(code="SECOND_PERSON_NEEDED", params={"first": first["name"]})
+            return refuse_on_line(draft, act, "rule", [needed])
     index = len(draft.entries)
     with draft.line_entry(
         act.event,

@@ -16,6 +16,7 @@ from states.draft import SYSTEM, Rules
 from states.judge import allowed_on, caught_up
 from states.line import FACTS
 from states.policy_values import Policy
+from tests.unit.rules.carried import require, require_recorded
 
 ZONE = ZoneInfo("Asia/Shanghai")
 MONDAY = datetime(2026, 11, 2, 10, tzinfo=ZONE)  # an ordinary working week begins
@@ -64,7 +65,7 @@ def file(kind: str = "screenshot", content: str = "", **changes: Any) -> dict[st
 
 
 class Story:
-    """One order line and everything that happens to it; every act is checked against replay.
+    """One order line and everything that happens to it; every decision is checked for what it must carry.
 
     `at` moves the clock forward; `do` and `tell` decide and keep what was decided; the answers of
     the newest act are `decision`, `codes` and `effects`, of all of them `entries`.
@@ -98,7 +99,7 @@ class Story:
 
     def do(
         self, event: str, actor: Actor, *, refund: str = "", texts: Mapping[str, str] | None = None,
-        facts: Mapping[str, Any] | None = None, probe: bool = False, **params: Any,
+        facts: Mapping[str, Any] | None = None, occurred_at: str | None = None, **params: Any,
     ) -> "Story":  # fmt: skip
         """Let somebody act on the newest refund (or the one named), or on the line where the event is a fact of it."""
         words = dict(texts or {})
@@ -106,8 +107,13 @@ class Story:
             if isinstance(params.get(name), str):
                 words[name] = params.pop(name)
         target = None if event == "submit" or event in FACTS else refund or self.refund
-        act = Act(event=event, actor=actor, refund=target, params=params, texts=words, facts=facts or {}, probe=probe)
-        return self.keep(decide(self.aggregate, act, rules=self.rules, now=self.now))
+        act = Act(
+            event=event, actor=actor, refund=target, params=params, texts=words, facts=facts or {},
+            occurred_at=occurred_at,
+        )  # fmt: skip
+        decision = decide(self.aggregate, act, rules=self.rules, now=self.now)
+        require_recorded(act, decision)
+        return self.keep(decision)
 
     def must(self, event: str, actor: Actor, **params: Any) -> "Story":
         """Do what must be possible."""
@@ -238,6 +244,7 @@ class Story:
     def keep(self, decision: Decision) -> "Story":
         """Take over what was decided."""
         before = self.aggregate
+        require(before, decision)
         self.decision, self.aggregate = decision, decision.aggregate
         self.entries += decision.entries
         self.effects = list(decision.effects)

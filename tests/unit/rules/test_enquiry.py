@@ -81,6 +81,15 @@ def test_that_it_has_arrived_is_told_with_number_and_time() -> None:
     assert (told["number"], told["arrived_at"]) == (story.number, paid_at)
 
 
+def test_another_answer_tells_no_arrival() -> None:
+    """That the account is limited says nothing of a number or a time, though a payment stands."""
+    story = (
+        Story().paid().must("raise_enquiry", BUYER).must("answer_enquiry", agent("li"), answer="BUYER_ACCOUNT_LIMIT")
+    )
+    told = story.effects[-1].params
+    assert (told["answer"], told["number"], told["arrived_at"]) == ("BUYER_ACCOUNT_LIMIT", None, None)
+
+
 def test_an_enquiry_that_nobody_answers_is_escalated_again_and_again() -> None:
     """After an hour, then every 24 hours seven times, then every 7 days; it stays open."""
     story = Story().paid().must("raise_enquiry", BUYER)
@@ -115,6 +124,7 @@ def test_the_buyer_who_finds_it_after_all_answers_it() -> None:
     """Confirming the receipt closes the enquiry, and no deadline stands any more."""
     story = Story().paid().must("raise_enquiry", BUYER).must("confirm_receipt", BUYER)
     assert story.events()[-2:] == ["confirm_receipt", "answer_enquiry"]
+    assert story.answer.entries[-1].params["answer"] == "ARRIVED_PER_CHANNEL"
     assert story.case["deadlines"] == {} and "enquiry" not in story.case
 
 
@@ -123,6 +133,7 @@ def test_a_revoked_approval_answers_it() -> None:
     story = late(Story().approved()).must("raise_enquiry", BUYER)
     story.must("revoke_approval", supervisor("zhao"), message="wrong order")
     assert story.events()[-1] == "answer_enquiry" and list(story.case["deadlines"]) == ["review"]
+    assert story.answer.entries[-1].params["answer"] == "CHANNEL_PROCESSING"
 
 
 def test_moving_within_the_approval_leaves_it_open() -> None:

@@ -136,8 +136,10 @@ def test_the_same_kind_and_content_again_is_known() -> None:
 
     story.must("add_evidence", BUYER, evidence=[file("screenshot", "x")])
     assert (story.answer.known, len(story.entries)) == (first, length)
-    story.must("add_evidence", BUYER, evidence=[file("screenshot", "x"), file("chat_log", "x")])
+    both = [file("screenshot", "x"), file("chat_log", "x")]
+    story.must("add_evidence", BUYER, evidence=both)
     assert story.entries[-1].params == {"evidence": [{"kind": "chat_log", "commit": "x"}]}
+    assert story.must("add_evidence", BUYER, evidence=both).answer.known == story.case["seq"] > first
 
 
 @pytest.mark.parametrize(
@@ -167,6 +169,15 @@ def test_evidence_has_an_audience() -> None:
 
 
 # the lapse
+
+
+def test_what_came_before_the_silence_is_no_new_ground() -> None:
+    """An appeal brings something since the rejection, also where nobody but the clock rejected."""
+    story = Story().reviewing(evidence=[file("chat_log")]).must("request_evidence", agent("li"), kinds=["screenshot"])
+    story.at_due("evidence").sweep()
+
+    assert story.do("appeal", BUYER).codes == ["NO_NEW_GROUND"]
+    story.must("appeal", BUYER, evidence=[file("screenshot")])
 
 
 def test_silence_in_the_review_rejects_for_missing_evidence() -> None:

@@ -38,7 +38,7 @@ def test_dispatch_moves_what_is_approved_from_reserved_to_in_flight() -> None:
     """What was claimed beyond it stays reserved."""
     story = Story().reviewing(**LESS).must("offer", agent("li"), amount=2000).must("accept_offer", BUYER)
     story.must("dispatch_payout", SYSTEM)
-    assert money_of(story) == Ledger(reserved=4000, in_flight=2000)
+    assert money_of(story) == Ledger(reserved=4000, in_flight=2000) and left(story) == 4000
 
 
 def test_a_refused_payout_moves_it_back() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from states.case import Ledger
 from tests.unit.rules.story import BUYER, CHANNEL, SHOP, SYSTEM, Story, agent, entries_of, finance, supervisor
 
 FANG, GAO = finance("fang"), finance("gao")
@@ -178,6 +179,8 @@ def test_excess_is_resolved_by_two_of_finance() -> None:
     """The first call changes nothing, another person with the same terms moves."""
     story = resolve(overpaid(), FANG)
     assert story.answer.waiting and story.ledger.excess == 1000
+    first = story.aggregate.line["firsts"]["excess_resolved"]
+    assert (first["name"], first["role"], first["seq"]) == ("fang", "finance", story.aggregate.line["seq"])
     assert resolve(story, FANG).codes == ["SECOND_PERSON_NEEDED"]
     assert resolve(story, GAO, amount=500).answer.waiting  # other terms take its place
     assert resolve(story, FANG, amount=500).ledger.excess == 500
@@ -230,6 +233,22 @@ def test_what_others_have_reserved_is_not_there() -> None:
     story.refund = newer
     story.must("captured", SHOP, captured=9999)
     assert story.do("approve", agent("li")).blockers["NOT_COVERED_BY_LINE"].params["available"] == 3999
+
+
+def test_what_is_paid_charged_back_or_reserved_by_others_is_not_there() -> None:
+    """Each is taken off what was captured: of 100, 30 are paid, 25 charged back and 20 kept for another refund."""
+    story = Story().paid(amount=3000).paid(amount=2000)
+    came_back = story.refund
+    story.reviewing(amount=4000)
+    [number] = story.aggregate.refunds[came_back]["attempts"]
+    story.prove("payout_reversed", number=number, refund=came_back, amount=2000, currency="CNY")
+    closed(story, "lost", amount=2500)
+
+    story.do("approve", agent("li"))
+
+    assert story.ledger == Ledger(reserved=6000, settled=3000, charged_back=2500)
+    assert story.blockers["NOT_COVERED_BY_LINE"].params == {"amount": 4000, "available": 2500, "excess": 0}
+    story.must("offer", agent("li"), amount=2500)
 
 
 def test_an_assisted_review_never_pays_where_a_chargeback_was_seen() -> None:

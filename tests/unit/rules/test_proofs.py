@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from states import times
 from tests.unit.rules.story import BUYER, CHANNEL, SHOP, SYSTEM, Story, agent, finance, supervisor
 
+OUTSIDE = "2026-11-01T08:00:00.000000Z"
 FANG, GAO, ZHAO = finance("fang"), finance("gao"), supervisor("zhao")
 
 
@@ -119,6 +121,34 @@ def test_one_of_finance_is_enough_to_tell_what_is_only_kept() -> None:
     assert not story.answer.waiting and kept(story) == "AMOUNT"
 
 
+@pytest.mark.parametrize(
+    "begin",
+    [
+        lambda: Story().paying().prove("payout_settled", occurred_at=OUTSIDE),
+        lambda: Story().paying().prove("payout_settled", FANG, occurred_at=OUTSIDE),
+        lambda: Story().paid().prove("payout_reversed", occurred_at=OUTSIDE),
+        lambda: Story().paid().must("confirm_receipt", BUYER).prove("late_reversal", occurred_at=OUTSIDE),
+        lambda: Story().paying().prove("payout_settled", amount=1, occurred_at=OUTSIDE),
+        lambda: revoked()[0].prove("payout_settled", occurred_at=OUTSIDE),
+        lambda: Story().must("chargeback_opened", CHANNEL, chargeback="c1", amount=1, occurred_at=OUTSIDE),
+    ],
+    ids=["payment", "first of two", "return", "late return", "kept", "stray", "chargeback"],
+)
+def test_when_it_happened_outside_is_kept_and_judges_nothing(begin: Any) -> None:
+    """The entry says it as data; what counts is when it was told."""
+    story = begin()
+    told = [entry for entry in story.answer.entries if entry.actor.role in ("channel", "finance")]
+    assert {entry.occurred_at for entry in told} == {OUTSIDE}
+    assert {times.moment(entry.effective_at) for entry in told} == {story.now}
+
+
+def test_a_payment_arrived_when_the_channel_says_so() -> None:
+    """Without its word it is the moment at which it was told."""
+    for occurred_at, paid_at in ((OUTSIDE, OUTSIDE), (None, times.text(Story().now))):
+        story = Story().paying().prove("payout_settled", occurred_at=occurred_at)
+        assert story.case["attempts"][story.number]["paid_at"] == paid_at
+
+
 # a payment that nobody expected
 
 
@@ -182,11 +212,12 @@ def test_a_number_of_a_revoked_approval_pays_while_the_next_is_in_flight() -> No
 
 
 def test_a_stray_payment_by_finance_needs_two_persons() -> None:
-    """It raises settled of the line as any other payment does."""
+    """It raises settled of the line as any other payment does; the first is confirmed, not fallen."""
     story, number = revoked()
     assert story.prove("payout_settled", FANG, number=number).answer.waiting
     story.prove("payout_settled", GAO, number=number)
     assert money(story) == (10000, 0, 10000, 10000) and story.case["firsts"] == {}
+    assert "first_fell" not in story.events() and story.told("staff_task") == ["OVERPAID"]
 
 
 def test_a_stray_payment_that_comes_back_lowers_both() -> None:

@@ -123,6 +123,15 @@ def test_an_import_binds_at_its_moment_whoever_touches_the_refund_first() -> Non
     assert [local(entry.effective_at) for entry in story.entries[-2:]] == ["2026-12-31 09:00", "2027-01-02 09:00"]
 
 
+def test_an_import_that_is_still_to_come_changes_nothing() -> None:
+    """Looked at as of a moment before it, the refund stands as it was guessed."""
+    story = winter().submit()
+    story.rules = imported(story.at("2026-12-31T09:00").now)
+
+    assert story.at("2026-12-31T08:59").sweep().answer.entries == ()
+    assert story.due("review") == "2027-01-02 00:00"
+
+
 def test_of_two_imports_at_one_moment_each_counts_in_its_order() -> None:
     """The first leaves the mark, the second knows the days: the same entries, swept between the two or only after."""
     day = NEXT_YEAR.first

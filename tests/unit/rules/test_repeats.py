@@ -1,12 +1,14 @@
 """Deadlines that repeat, warn, and are extended."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from states import times
-from tests.unit.rules.story import BUYER, SYSTEM, Story, agent, entries_of, local, supervisor, with_policy
+from states.case import Effect
+from states.warnings import warnings
+from tests.unit.rules.story import BUYER, INSTANT, SYSTEM, Story, agent, entries_of, local, supervisor, with_policy
 
 REASON = "A festival of the seller."
 
@@ -122,6 +124,36 @@ def test_each_deadline_warns_once_before(begin: Any, name: str, warned: str) -> 
     assert local(story.deadline(name)["warn_at"]) == warned
     if name in ("review", "appeal_review", "payout", "enquiry"):
         assert "warn_at" not in story.at_due(name).sweep().deadline(name)
+
+
+@pytest.mark.parametrize(
+    ("begin", "name", "kind"),
+    [
+        (lambda: Story().submit(), "review", "staff_task"),
+        (lambda: Story().appealed(), "appeal_review", "staff_task"),
+        (lambda: Story().approved(), "payout", "staff_task"),
+        (lambda: Story().paid().must("raise_enquiry", BUYER), "enquiry", "staff_task"),
+        (lambda: Story().rejected(), "appeal_window", "buyer_message"),
+        (lambda: Story().paid(), "receipt", "buyer_message"),
+        (lambda: Story().reviewing().must("offer", agent(), amount=1), "offer", "buyer_message"),
+        (lambda: Story().reviewing().must("request_evidence", agent(), kinds=["other"]), "evidence", "buyer_message"),
+    ],
+)
+def test_whoever_must_act_is_warned_between_the_warning_and_the_end(begin: Any, name: str, kind: str) -> None:
+    """The buyer of what waits for him, a person of the staff of everything else; who was warned is not warned again."""
+    story = begin()
+    deadline = story.deadline(name)
+    warn_at, due_at = (times.moment(deadline[moment]) for moment in ("warn_at", "due_at"))
+
+    def warned(now: datetime, before: str | None = None) -> list[Effect]:
+        return warnings(story.case, now=now, warned_at=before)
+
+    told = Effect(
+        kind=kind, code="WARNING", subject=story.refund, seq=story.case["seq"], effective_at=deadline["warn_at"],
+        params={"deadline": name, "due_at": deadline["due_at"]},
+    )  # fmt: skip
+    assert warned(warn_at) == warned(due_at - INSTANT) == warned(warn_at, story.case["effective_at"]) == [told]
+    assert warned(warn_at - INSTANT) == warned(due_at) == warned(due_at - INSTANT, deadline["warn_at"]) == []
 
 
 def test_a_review_over_the_weekend_warns_on_friday() -> None:

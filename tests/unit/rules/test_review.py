@@ -13,6 +13,7 @@ from tests.unit.rules.story import (
     Story,
     agent,
     file,
+    service,
     supervisor,
     with_policy,
 )
@@ -67,9 +68,10 @@ def test_each_move_has_its_roles(event: str, roles: set[str]) -> None:
     story = Story().submit()
 
     for role in ("buyer", "service", "agent", "supervisor", "finance", "auditor", "channel", "system"):
-        story.do(event, Actor(role=role, name=f"some {role}"), probe=True)
-        assert ("ROLE_NOT_ALLOWED" in story.codes) is (role not in roles), role
+        somebody = Actor(role=role, name=f"some {role}")
+        assert ("ROLE_NOT_ALLOWED" in story.explained(somebody)[event]) is (role not in roles), role
         if role not in roles:
+            story.do(event, somebody)
             assert story.answer.refusal is not None
             assert (story.answer.refusal.kind, story.codes) == ("role", ["ROLE_NOT_ALLOWED"])
             assert set(story.blockers["ROLE_NOT_ALLOWED"].params["roles"]) == roles
@@ -339,6 +341,15 @@ def test_who_acted_for_the_claimant_never_decides(event: str, params: Any) -> No
     story.must("begin_review", agent("li"))
 
     assert story.do("approve", agent("shop")).codes == ["CLAIMANT_DECIDES"]
+
+
+def test_nobody_of_several_who_acted_for_the_claimant_decides() -> None:
+    """One service submits and another adds evidence: both are his side from then on."""
+    story = Story().submit(SHOP).must("add_evidence", service("desk"), evidence=[file()])
+    story.must("begin_review", agent("li"))
+
+    for name in ("shop", "desk"):
+        assert story.do("approve", agent(name)).codes == ["CLAIMANT_DECIDES"]
 
 
 def test_a_service_that_appeals_or_answers_for_the_buyer_is_a_party() -> None:
