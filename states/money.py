@@ -67,10 +67,9 @@ def to_flight(draft: Draft, case: Case, amount: int) -> None:
 
 
 def to_settled(draft: Draft, case: Case, amount: int) -> None:
-    """Move an amount to settled, from flight where it is there, else from reserved."""
-    if case["in_flight"]:
-        to_flight(draft, case, -case["in_flight"])
-    reserve(draft, case, -amount)
+    """Move an amount to settled, from flight or from reserved, and release the rest of the claim."""
+    to_flight(draft, case, -case["in_flight"])
+    release(draft, case)
     settle(case, amount)
 
 
@@ -86,8 +85,5 @@ def charged_back(line: Line) -> int:
 
 def chargeback_open(draft: Draft) -> list[Blocker]:
     """Return the blocker of an open chargeback on the line."""
-    chargebacks = draft.line["chargebacks"]
-    if not chargebacks:
-        return []
-    ids = sorted(number for number, item in chargebacks.items() if item["state"] == "open")
+    ids = sorted(number for number, item in draft.line["chargebacks"].items() if item["state"] == "open")
     return [Blocker(code="CHARGEBACK_OPEN", params={"ids": ids})] if ids else []

@@ -87,7 +87,6 @@ def _settled(turn: Turn, case: Case) -> None:
         paid_at=turn.act.occurred_at or case["effective_at"],
     )  # fmt: skip
     money.to_settled(turn.draft, case, case["attempts"][number]["amount"])
-    money.release(turn.draft, case)
     turn.draft.tell(
         "buyer_message", "SETTLED", number=number, amount=case["settled"], currency=case["currency"],
         channel=case["attempts"][number]["channel"], channel_number=turn.given("proof"),

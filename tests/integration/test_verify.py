@@ -155,9 +155,30 @@ def test_a_body_that_was_changed_is_found(url: str, forger: Connection) -> None:
     assert [str(item) for item in verified(url).findings] == ["o1-1-1#2: it does not hold the hash of the entry before"]
 
 
-def test_a_body_that_cannot_be_read_is_found(url: str, forger: Connection) -> None:
+@pytest.mark.parametrize("body", [b"\xff", b"[]", b"{}"])
+def test_a_body_that_cannot_be_read_is_found(url: str, forger: Connection, body: bytes) -> None:
     """Rubbish is a finding, not a crash."""
-    change_it = text("UPDATE transitions SET body = :body WHERE subject = 'o1/1'")
-    forger.execute(change_it, {"body": b"\xff"})
+    forger.execute(text("UPDATE transitions SET body = :body WHERE subject = 'o1/1'"), {"body": body})
     forger.commit()
     assert any(item.what.startswith("the body cannot be read") for item in verified(url).findings)
+
+
+@pytest.mark.parametrize(
+    ("statement", "field", "replayed"),
+    [
+        ("DELETE FROM transitions WHERE subject = 'o1-1-1'", "chain", "(missing)"),
+        ("DELETE FROM transitions WHERE subject = 'o1-1-1' AND seq = 1", "document", "no whole document: KeyError("),
+    ],
+)
+def test_a_replay_tells_of_a_row_that_its_chain_does_not_give(
+    url: str, forger: Connection, statement: str, field: str, replayed: str
+) -> None:
+    """Entries that were taken away, all or the first, leave a row that stands for nothing."""
+    forger.execute(text(statement))
+    forger.commit()
+
+    with Store.open(url) as store, store.read() as tx:
+        found = [item for item in audit.compare(tx).differences if item.subject == REFUND]
+
+    assert [(item.field, item.stored) for item in found] == [(field, "a row")]
+    assert str(found[0].replayed).startswith(replayed)

@@ -4,6 +4,7 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from refundflow.vault import MASK, BuyerRow, Vault, mask
 
@@ -54,6 +55,17 @@ def test_a_buyer_row_cannot_be_swapped() -> None:
     one, two = LIVE.new_buyer("one"), LIVE.new_buyer("two")
     with pytest.raises(InvalidTag):
         LIVE.open_buyer_id(BuyerRow(ref=two.ref, lookup=one.lookup, key=one.key, cipher=one.cipher))
+
+
+def test_a_buyer_row_is_sound_as_it_was_made_only() -> None:
+    """Whoever changes a part of it is found, also who encrypts the id anew under another reference."""
+    row, other = LIVE.new_buyer("one"), LIVE.new_buyer("two")
+    moved = replace(row, ref=other.ref, cipher=LIVE.encrypt(row.key, b"one", f"buyer {other.ref}"))
+
+    assert LIVE.is_sound(row) and LIVE.is_sound(other)
+    parts = ({"lookup": other.lookup}, {"key": other.key}, {"ref": other.ref})
+    for changed in (moved, *(replace(row, **part) for part in parts)):
+        assert not LIVE.is_sound(changed)
 
 
 def test_a_commitment_binds_text_and_place() -> None:
@@ -127,7 +139,9 @@ def test_words_amounts_dates_and_orders_stay(said: str) -> None:
 
 def test_an_id_that_looks_like_a_code_can_be_kept() -> None:
     """The caller names the ids that belong to the case."""
-    assert mask("order A1B2C3D4E5 and A1B2C3D4E6", keep={"A1B2C3D4E5"}) == f"order A1B2C3D4E5 and {MASK}"
+    kept = {"A1B2C3D4E5"}
+    assert mask("order A1B2C3D4E5 and A1B2C3D4E6", keep=kept) == f"order A1B2C3D4E5 and {MASK}"
+    assert mask("order code: A1B2C3D4E5, code: A1B2C3D4E6", keep=kept) == f"order code: A1B2C3D4E5, code: {MASK}"
 
 
 @given(st.lists(codes, min_size=3, max_size=5), words, words)

@@ -57,6 +57,11 @@ TOLD: dict[tuple[str, str], tuple[str, ...]] = {
     ("system_act", "dispatch_payout"): (),
     ("system_act", "retry_payout"): (),
 }
+FOLLOWING = ("auto_reject", "first_fell", "answer_enquiry")  # by itself, from the entry that is its cause
+OF_A_LIST = {
+    "UNKNOWN_REASON", "KINDS_REQUIRED", "UNKNOWN_KIND", "MEDIA_TYPE_NOT_ALLOWED", "GROUND_REQUIRED", "UNKNOWN_GROUND",
+    "CHANNEL_REQUIRED", "OUTCOME_REQUIRED",
+}  # fmt: skip
 LIFTED_BY_TIME = {"CHANNEL_SPACING", "ENQUIRY_OPEN", "PROMISE_NOT_BROKEN"}
 _NAMED = re.compile(r"{(\w+)")
 
@@ -65,8 +70,10 @@ def require(before: Aggregate, decision: Decision) -> None:
     """Require of a decision that the entries give what is stored, and that whoever is told is told all."""
     after = decision.aggregate
     assert replay(before, decision) == (after.line, after.ledger, dict(after.refunds))
-    for entry in decision.entries:
+    for index, entry in enumerate(decision.entries):
         assert entry.kind in ("refused", _kind(entry)), f"{entry.event} is {entry.kind}"
+        if entry.event in FOLLOWING and index != decision.entry:
+            assert entry.cause in range(1, entry.seq), f"{entry.event} follows from {entry.cause}"
     for effect in decision.effects:
         _require_told(effect)
     for blocker in decision.refusal.blockers if decision.refusal else ():
@@ -76,11 +83,14 @@ def require(before: Aggregate, decision: Decision) -> None:
 def require_recorded(act: Act, decision: Decision) -> None:
     """Require that the entry of an act says who did what on which terms, and which texts came with it."""
     if decision.entry is None:
-        assert decision.known is not None
+        assert (decision.known is not None, decision.refund) == (True, act.refund)
         return
     entry = decision.entries[decision.entry]
+    assert decision.refund == (entry.subject if entry.subject in decision.aggregate.refunds else None)
+    assert entry.params.get("first", False) is decision.waiting
     assert (entry.event, entry.actor, entry.texts) == (act.event, act.actor, tuple(act.texts))
-    assert {name: term for name, term in act.params.items() if name != "evidence"}.items() <= entry.params.items()
+    named = {name: term for name, term in act.params.items() if name != "evidence" and term is not None}
+    assert named.items() <= entry.params.items()
     if entry.kind != "refused":
         assert entry.occurred_at == act.occurred_at
 
@@ -112,4 +122,7 @@ def _require_told(effect: Effect) -> None:
 def _require_named(blocker: Blocker) -> None:
     missing = set(_NAMED.findall(BLOCKERS[blocker.code].en)) - blocker.params.keys()
     assert not missing, f"{blocker.code} does not name {sorted(missing)}"
+    assert blocker.params.get("allowed") or blocker.code not in OF_A_LIST, (
+        f"{blocker.code} does not say what is allowed"
+    )
     assert (blocker.until is not None) or blocker.code not in LIFTED_BY_TIME, f"{blocker.code} does not say until when"

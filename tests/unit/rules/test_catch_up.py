@@ -114,6 +114,13 @@ def test_messages_overtaken_within_one_catch_up_are_not_sent() -> None:
     assert story.told("buyer_message") == ["APPEAL_WINDOW_CLOSED"]
 
 
+def test_what_the_system_owes_overtakes_no_message() -> None:
+    """The buyer hears that his offer lapsed though an assisted review was asked for afterwards."""
+    story = Story().reviewing().must("offer", agent("li"), amount=100).at(days=10).sweep()
+
+    assert story.told("buyer_message") == ["OFFER_LAPSED"] and "approve" in story.told("system_act")
+
+
 def test_tasks_about_different_matters_do_not_overtake_each_other() -> None:
     """Finance hears of the payout and the supervisor of the enquiry, each once."""
     story = Story().paying().at_due("payout").must("raise_enquiry", BUYER).at(days=3).sweep()

@@ -1,5 +1,6 @@
 """The claim: every blocker of `submit`, the windows to the microsecond, rejection at once, risk flags."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -35,6 +36,19 @@ def test_a_claim_reserves_its_amount_and_stands_under_one_deadline() -> None:
     assert story.case["policy"] == story.rules.policy.version
     assert list(story.case["deadlines"]) == ["review"]
     assert story.told() == ["SUBMITTED"]
+
+
+def test_a_refund_keeps_the_policy_of_its_submit() -> None:
+    """What comes later is judged by it and says so, whatever is in force by then, as it is for a fact of the line."""
+    story = Story().submit()
+    pinned, newer = story.rules, with_policy(offer_hours=1)
+    story.rules = replace(newer, policies={**pinned.policies, **newer.policies})
+
+    story.must("begin_review", agent("li")).must("offer", agent("li"), amount=1)
+    story.must("usage_recorded", SHOP, usage="activated")
+
+    assert story.due("offer") == "2026-11-04 10:00"
+    assert [entry.policy for entry in story.entries] == [pinned.policy.version] * 3 + ["changed"]
 
 
 def test_a_claim_without_an_amount_is_for_all_that_is_left() -> None:

@@ -32,6 +32,7 @@ def test_submit_reserves_what_is_claimed() -> None:
     """Reserved rises by the claim, and no more than what is left can be claimed."""
     story = Story().submit(**LESS)
     assert money_of(story) == Ledger(reserved=6000) and left(story) == 4000
+    assert not money.overpaid(story.aggregate.line, story.ledger)
 
 
 def test_dispatch_moves_what_is_approved_from_reserved_to_in_flight() -> None:

@@ -157,6 +157,9 @@ def test_what_blocks_a_chargeback() -> None:
     story = Story()
     assert story.do("chargeback_opened", CHANNEL, chargeback="c1", amount=0).codes == ["AMOUNT_NOT_POSITIVE"]
     assert story.do("chargeback_closed", CHANNEL, chargeback="c1", amount=1).codes == ["OUTCOME_REQUIRED"]
+    assert story.blockers["OUTCOME_REQUIRED"].params == {"allowed": ["won", "lost"]}
+    closing: dict[str, Any] = {"chargeback": "c1", "amount": 0, "outcome": "won"}
+    assert story.do("chargeback_closed", CHANNEL, **closing).codes == ["AMOUNT_NOT_POSITIVE"]
     assert story.do("chargeback_opened", SHOP, chargeback="c1", amount=1).codes == ["ROLE_NOT_ALLOWED"]
     assert story.must("chargeback_opened", FANG, chargeback="c1", amount=1).ledger.charged_back == 1
 

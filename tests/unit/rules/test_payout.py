@@ -155,7 +155,8 @@ def test_a_refused_payout_fails_and_keeps_its_number() -> None:
 
     assert story.state == "approved.payout_failed"
     assert (story.ledger.reserved, story.ledger.in_flight) == (10000, 0)
-    assert story.case["attempts"][story.number]["void"] is False
+    attempt = story.case["attempts"][story.number]
+    assert (attempt["state"], attempt["void"], attempt["proof"]) == ("refused", False, "no")
     assert story.told("buyer_message") == ["PAYOUT_FAILED"] and story.told("staff_task") == ["PAYOUT_FAILED"]
 
 

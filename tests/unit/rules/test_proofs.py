@@ -218,6 +218,7 @@ def test_a_stray_payment_by_finance_needs_two_persons() -> None:
     story.prove("payout_settled", GAO, number=number)
     assert money(story) == (10000, 0, 10000, 10000) and story.case["firsts"] == {}
     assert "first_fell" not in story.events() and story.told("staff_task") == ["OVERPAID"]
+    assert story.case["attempts"][number]["proof"] == f"payout_settled-{number}"
 
 
 def test_a_stray_payment_that_comes_back_lowers_both() -> None:
