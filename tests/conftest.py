@@ -8,8 +8,10 @@ the first. `databases` makes as many as a test needs, empty or copied from a pre
 beside the project.
 """
 
+import logging
 import os
 from collections.abc import Iterator
+from logging.handlers import BufferingHandler
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,17 @@ def partitioned_databases(postgres_server: PostgresServer) -> Iterator[Databases
     databases = PartitionedDatabases(postgres_server)
     yield databases
     databases.close()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stands_still() -> Iterator[None]:
+    """Fail a test in which a line stood still unawares: what is beside it goes on, and only the log says so."""
+    told = BufferingHandler(capacity=1_000)
+    told.setLevel(logging.ERROR)
+    logging.getLogger("refundflow.work").addHandler(told)
+    yield
+    logging.getLogger("refundflow.work").removeHandler(told)
+    assert [record.getMessage() for record in told.buffer] == []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

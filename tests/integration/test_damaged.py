@@ -22,6 +22,11 @@ DAMAGES = (
 )
 
 
+@pytest.fixture(autouse=True)
+def _nothing_stands_still() -> None:
+    """Here lines stand still on purpose."""
+
+
 def damage(market: Market, statement: str, refund: str) -> None:
     """Change a row past the service."""
     with migrations.connect(market.url, write=True) as connection:

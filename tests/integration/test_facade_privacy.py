@@ -104,6 +104,16 @@ def test_card_codes_and_passwords_are_masked_at_the_door(market: Market) -> None
     assert "hunter2" not in shown and "M9X4" not in shown
 
 
+def test_the_numbers_of_the_case_itself_stay(market: Market) -> None:
+    """Its order, its refund and its payment may look like codes: what is said of them can be read."""
+    order = market.order("K7Q2M9X4PL", payment_no="Z8W3N5Y6QR")
+    note = f"Order {order}, refund {order}-1-1, payment code Z8W3N5Y6QR, not code Z8W3N5Y6QS."
+    refund = market.submit(order).id
+    market.act(refund, "note", LI, message=note)
+
+    assert market.history(refund)[-1].texts["message"] == note.replace("Z8W3N5Y6QS", MASK)
+
+
 def test_a_buyer_named_as_assignee_is_not_written_down(market: Market) -> None:
     """Assigning to the claimant is refused without his id in the entry."""
     refund = market.submit(market.order(buyer_id=MARK), actor=f"buyer:{MARK}").id

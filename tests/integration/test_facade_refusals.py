@@ -1,5 +1,7 @@
 """Refused attempts: recorded with every blocker, counted when repeated, and nothing else changes."""
 
+from collections import Counter
+
 import pytest
 
 from refundflow.errors import NotFound, Refused, RoleNotAllowed
@@ -44,6 +46,19 @@ def test_another_refusal_or_another_actor_is_a_new_entry(market: Market) -> None
             market.act(refund, event, actor)
 
     assert [entry.kind for entry in market.history(refund)] == ["applied", *["refused"] * 4]
+
+
+def test_a_lapse_carries_the_count_of_repeats_too(market: Market) -> None:
+    """Whatever entry comes next says how often the refusal before it was repeated."""
+    refund = market.to("rejected.appealable")
+    for _ in range(3):
+        with pytest.raises(Refused):
+            market.act(refund, "approve", LI)
+    market.refunds.fire(Counter(), at=market.later(days=9))
+    told = [(entry.kind, entry.event, entry.repeats) for entry in market.history(refund)[-2:]]
+
+    assert told == [("refused", "approve", 0), ("applied", "appeal_window_closed", 2)]
+    market.require_sound()
 
 
 def test_a_refused_claim_is_an_entry_of_the_line(market: Market) -> None:
