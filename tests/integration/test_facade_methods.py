@@ -51,6 +51,16 @@ def test_every_state_has_its_way() -> None:
     assert set(WAY) == set(TABLE.leaves)
 
 
+def test_an_entry_says_what_was_asked_and_no_more(market: Market) -> None:
+    """An act without terms has none in its entry, one with files names the new ones."""
+    refund = market.to("submitted")
+    market.act(refund, "begin_review", LI)
+    market.act(refund, "add_evidence", BUYER, evidence=[a_file()])
+    begun, added = market.history(refund)[-2:]
+
+    assert begun.params == {} and [item["kind"] for item in added.params["evidence"]] == ["screenshot"]
+
+
 def test_a_claim_reserves_its_amount(market: Market) -> None:
     """`submit` answers with the refund, and the line has the amount put aside."""
     order = market.order()

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from refundflow.errors import ProofFailed
 from refundflow.proof import merkle
+from refundflow.proof.tiles import TiledTree
 
 # The leaves, roots and proofs of the test data of Certificate Transparency, which transparency-dev/merkle repeats.
 LEAVES = ("", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f")
@@ -246,3 +248,15 @@ def test_leaves_and_sizes_that_never_were_are_refused(leaf: int) -> None:
     for refused in (lambda: merkle.consistency_proof(tree, 4), lambda: merkle.Prefix(tree, 4)):
         with pytest.raises(ValueError, match="never had"):
             refused()
+
+
+def test_a_tile_that_ends_too_early_gives_no_node_beyond() -> None:
+    """Hashes that are not there are told, never left out of a root."""
+    leaves = [bytes([number]) * merkle.HASH_SIZE for number in range(3)]
+    tree = TiledTree(lambda level, number: b"".join(leaves), 4)
+
+    assert [tree.node(0, index) for index in range(3)] == leaves
+    assert tree.node(1, 0) == merkle.root_of(leaves[:2])
+    for level, index in ((0, 3), (1, 1), (2, 0)):
+        with pytest.raises(ProofFailed, match="does not reach as far"):
+            tree.node(level, index)
