@@ -55,13 +55,10 @@ def _arrival(case: Case) -> dict[str, Json]:
 
 def answer_by_system(before: str, after: str) -> str | None:
     """Return the code that answers an open enquiry when this change of state overtakes it."""
-    if before == after:
-        return None
-    if after == "paid_out.settled" or before == "paid_out.settled":
-        return "BANK_RETURNED" if phase_of(after) == "approved" else "ARRIVED_PER_CHANNEL"
-    if phase_of(before) == "approved" and phase_of(after) != "approved":
-        return "CHANNEL_PROCESSING"
-    return None
+    within = phase_of(after) == "approved"
+    if before != after and "paid_out.settled" in (before, after):
+        return "BANK_RETURNED" if within else "ARRIVED_PER_CHANNEL"
+    return None if within or before == after else "CHANNEL_PROCESSING"
 
 
 MOVES = {

@@ -218,7 +218,20 @@ def test_the_same_return_told_by_finance_and_by_the_channel_counts_once() -> Non
     story.prove("payout_reversed")
 
     assert money_of(story) == Ledger() and left(story) == 10000
-    assert story.aggregate.line["beside"] == 0
+    assert story.aggregate.line["beside"] == story.aggregate.line["returned_by_hand"] == 0
+
+
+def test_what_finance_told_of_one_return_lowers_no_other() -> None:
+    """Of two stray payments the first came back by hand and then by the channel; the second only by the channel."""
+    story = stray()
+    resolved(story, "returned", 6000)
+    story.prove("payout_reversed")
+    story.submit(amount=3000).must("begin_review", agent("li")).must("approve", agent("li"))
+    story.must("dispatch_payout", SYSTEM).must("payout_refused", CHANNEL, proof="no", void=True)
+    story.must("revoke_approval", supervisor("zhao"), message="wrong").prove("payout_settled").must("withdraw", BUYER)
+    assert money_of(story) == Ledger(settled=3000, excess=3000)
+
+    assert money_of(story.prove("payout_reversed")) == Ledger()
 
 
 def test_left_is_never_shown_below_zero() -> None:
