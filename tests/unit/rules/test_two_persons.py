@@ -159,8 +159,11 @@ def test_the_system_is_never_one_of_two() -> None:
 
 
 def test_explain_tells_who_is_waited_for() -> None:
-    """To the first person a second is needed; another may go on."""
+    """To the first person a second is needed, and no answer offers him the same again; another may go on."""
     story = first_of_two()
+
+    assert "approve" in story.allowed(agent("wang")) and "approve" not in story.allowed(agent("li"))
+    assert "take_back" in story.allowed(agent("li")) and "take_back" not in story.allowed(agent("wang"))
 
     assert story.explained(agent("li"))["approve"] == ["SECOND_PERSON_NEEDED"]
     assert story.explained(agent("wang"))["approve"] == []
