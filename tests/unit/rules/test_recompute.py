@@ -123,6 +123,19 @@ def test_an_import_binds_at_its_moment_whoever_touches_the_refund_first() -> Non
     assert [local(entry.effective_at) for entry in story.entries[-2:]] == ["2026-12-31 09:00", "2027-01-02 09:00"]
 
 
+@pytest.mark.parametrize(("at", "warned"), [("2027-01-02T09:00", "2027-01-03 00:00"), ("2027-01-03T09:00", None)])
+def test_the_warning_moves_with_its_deadline_unless_its_moment_is_over(at: str, warned: str | None) -> None:
+    """Three working days from Thursday end on Tuesday by guess, and on Sunday where the weekend is worked."""
+    story = Story(start=WEDNESDAY.replace(day=31), completed_at=WEDNESDAY, product_type="virtual_hosting").submit()
+    assert (story.due("review"), local(story.deadline("review")["warn_at"])) == ("2027-01-06 00:00", "2027-01-05 00:00")
+
+    worked = frozenset({date(2027, 1, 2), date(2027, 1, 3)})
+    recomputed(story.at(at), replace(NEXT_YEAR, holidays=frozenset(), makeup=worked))
+
+    warn_at = story.deadline("review").get("warn_at")
+    assert (story.due("review"), warn_at and local(warn_at)) == ("2027-01-04 00:00", warned)
+
+
 def test_an_import_that_is_still_to_come_changes_nothing() -> None:
     """Looked at as of a moment before it, the refund stands as it was guessed."""
     story = winter().submit()
