@@ -107,6 +107,7 @@ def test_the_payment_answers_it() -> None:
     """Entering settled closes the enquiry by the system, with number and time, and the receipt counts."""
     story = late(Story().paying()).must("raise_enquiry", BUYER).prove("payout_settled")
     assert story.events()[-2:] == ["payout_settled", "answer_enquiry"]
+    assert "receipt" not in story.answer.entries[-2].patch["deadlines"]  # the enquiry stands instead until its answer
     assert story.answer.entries[-1].params["answer"] == "ARRIVED_PER_CHANNEL"
     assert list(story.case["deadlines"]) == ["receipt"]
     answered = next(effect for effect in story.effects if effect.code == "ENQUIRY_ANSWERED")
