@@ -59,6 +59,21 @@ def test_who_sees_that_a_calendar_came_sees_the_calendar(late: Market) -> None:
     assert seen and not any(seen)
 
 
+def test_every_host_counts_by_a_calendar_that_another_imported(late: Market) -> None:
+    """A host that has long been running needs no restart: its next act counts by the calendar in force."""
+    running = Market(late.url)
+    running.now = late.now
+    guessed = running.submit(running.order("X1")).deadline
+    bring(late)
+    running.now = late.later(hours=1)
+    counted = running.submit(running.order("X2")).deadline
+    running.close()
+
+    assert guessed is not None and guessed.provisional
+    assert counted is not None and not counted.provisional
+    assert counted.due_at == datetime(2027, 1, 5, 16, tzinfo=UTC)  # Friday and Monday are off
+
+
 def test_an_import_counts_provisional_deadlines_again(late: Market) -> None:
     """They move by an entry whose time is the import's; what was set for certain stays, and so does what is later."""
     refund = late.submit().id
