@@ -1,10 +1,10 @@
 """The sweep: what is due lapses and what comes near is warned of, in batches that no damaged line holds up."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
+from itertools import islice
 
 from refundflow.errors import Busy
 from refundflow.service.base import Facade, Place
@@ -15,7 +15,6 @@ from states.warnings import warnings
 
 BATCH = 100
 LOOK_AHEAD = 4  # batches of others that a worker looks past for work of its own
-T = TypeVar("T")
 
 
 class Sweep(Facade):
@@ -35,16 +34,18 @@ class Sweep(Facade):
         cannot be read or moved is told, added to `damaged` and left out, so that it keeps no other waiting.
         """
         left_out = set() if damaged is None else damaged
-        find = partial(self._due, at=at, limit=limit, damaged=left_out)
-        fired = self._together(find, partial(self._fire, at=at, limit=limit), lambda place: place, limit, left_out)
+
+        def find(tx: Tx) -> Iterator[str]:
+            return found(partial(tx.due, self.engine.time(tx, at)), limit, left_out)
+
+        fired = self._together(find, partial(self._fire, at=at, limit=limit), limit, left_out)
         done["lapsed"] += fired["lapsed"]
         return fired["lines"]
 
     def _together(
         self,
-        find: Callable[[Tx], list[T]],
-        step: Callable[[Tx, list[T]], Counter[str]],
-        place: Callable[[T], Place],
+        find: Callable[[Tx], Iterator[str]],
+        step: Callable[[Tx, Iterator[str]], Counter[str]],
         limit: int,
         damaged: set[Place],
     ) -> Counter[str]:
@@ -53,8 +54,8 @@ class Sweep(Facade):
         Where all of them are damaged it is looked for others behind them.
         """
 
-        def alone(item: T) -> Counter[str]:
-            return self.engine.write(lambda tx: step(tx, [item]))
+        def alone(refund: str) -> Counter[str]:
+            return self.engine.write(lambda tx: step(tx, iter([refund])))
 
         try:
             return self.engine.write(lambda tx: step(tx, find(tx)))
@@ -64,26 +65,21 @@ class Sweep(Facade):
             done, taken, known = Counter[str](), 0, -1
         while not done and known < len(damaged):
             known = len(damaged)
-            for item in self.engine.read(find):
-                one = self._apart(place(item), partial(alone, item))
+            for refund in self.engine.read(lambda tx: list(find(tx))):
+                place = place_of(refund)
+                one = self._apart(place, partial(alone, refund))
                 if one is None:
-                    damaged.add(place(item))
+                    damaged.add(place)
                 elif one:  # empty: somebody else holds it
                     done, taken = done + one, taken + 1
                     if taken == limit:
                         break
         return done
 
-    def _due(self, tx: Tx, *, at: datetime | None, limit: int, damaged: set[Place]) -> list[Place]:
-        places = tx.due(self.engine.time(tx, at), LOOK_AHEAD * limit + len(damaged))
-        return [place for place in places if place not in damaged]
-
-    def _fire(self, tx: Tx, places: list[Place], *, at: datetime | None, limit: int) -> Counter[str]:
+    def _fire(self, tx: Tx, refunds: Iterator[str], *, at: datetime | None, limit: int) -> Counter[str]:
         fired: Counter[str] = Counter()
-        while places and fired["lines"] < limit:
-            asked = limit - fired["lines"]
-            lines, places = tx.take(places[:asked]), places[asked:]
-            fired += self.engine.lapse(tx, lines, self.engine.time(tx, at))
+        while chosen := list(islice(refunds, limit - fired["lines"])):
+            fired += self.engine.lapse(tx, tx.take(_places(chosen)), self.engine.time(tx, at))
         return fired
 
     def warn(
@@ -99,27 +95,46 @@ class Sweep(Facade):
         What is wrong with one keeps no other waiting; see `fire`.
         """
         left_out = set() if damaged is None else damaged
-        find = partial(self._to_warn, at=at, limit=limit, damaged=left_out)
-        warned = self._together(find, partial(self._warn, at=at, limit=limit), place_of, limit, left_out)
+
+        def find(tx: Tx) -> Iterator[str]:
+            return found(partial(tx.warnings, self.engine.time_to_read(tx, at)), limit, left_out)
+
+        warned = self._together(find, partial(self._warn, at=at, limit=limit), limit, left_out)
         done["warned"] += warned["warned"]
         return warned["warned"]
 
-    def _to_warn(self, tx: Tx, *, at: datetime | None, limit: int, damaged: set[Place]) -> list[str]:
-        refunds = tx.warnings(self.engine.time_to_read(tx, at), LOOK_AHEAD * limit + len(damaged))
-        return [refund for refund in refunds if place_of(refund) not in damaged]
-
-    def _warn(self, tx: Tx, refunds: list[str], *, at: datetime | None, limit: int) -> Counter[str]:
+    def _warn(self, tx: Tx, refunds: Iterator[str], *, at: datetime | None, limit: int) -> Counter[str]:
         warned: Counter[str] = Counter()
-        while refunds and warned["warned"] < limit:
-            asked = limit - warned["warned"]
-            chosen, refunds = refunds[:asked], refunds[asked:]
-            taken = {stored.subject: stored for stored in tx.take(list(dict.fromkeys(map(place_of, chosen))))}
+        while chosen := list(islice(refunds, limit - warned["warned"])):
+            taken = {stored.subject: stored for stored in tx.take(_places(chosen))}
             now = self.engine.time(tx, at)
             of_line = [(refund, taken.get(line_subject(*place_of(refund)))) for refund in chosen]
             given = [_warnings(stored, refund, now) for refund, stored in of_line if stored is not None]
             tx.give_warnings(given, now)
             warned["warned"] += len(given)
         return warned
+
+
+def found(find: Callable[[int], Sequence[str]], limit: int, damaged: set[Place]) -> Iterator[str]:
+    """Give what is found, beyond one batch only to who got less of it because others hold some.
+
+    `find` finds at most so many refunds.
+    """
+    given: set[str] = set()
+    for batches in (1, LOOK_AHEAD):
+        page = batches * limit + len(damaged)
+        refunds = find(page)
+        for refund in refunds:
+            if refund not in given and place_of(refund) not in damaged:
+                given.add(refund)
+                yield refund
+        if len(refunds) < page:
+            return
+
+
+def _places(refunds: Sequence[str]) -> list[Place]:
+    """Return the lines of refunds, each once."""
+    return list(dict.fromkeys(map(place_of, refunds)))
 
 
 def _warnings(stored: Stored, refund: str, now: datetime) -> tuple[Case, list[Effect]]:

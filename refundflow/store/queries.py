@@ -12,7 +12,7 @@ from refundflow.store.sessions import Session
 from refundflow.store.values import moment
 from refundflow.tables import Moment, OrderLine, Payout, PendingEffect, Refund, table_of
 from states import times
-from states.case import Case, Line, refund_place
+from states.case import Case, Line
 
 _REFUND = table_of(Refund)
 _LINE = table_of(OrderLine)
@@ -61,10 +61,9 @@ class Queries:
 
     session: Session
 
-    def due(self, before: datetime, limit: int) -> list[tuple[str, str]]:
-        """Return the (order id, line) in which something is due at `before` or earlier, the oldest first."""
-        rows = self.session.rows(READ_DUE, before=times.text(before), page=limit)
-        return list(dict.fromkeys(refund_place(row[0]) for row in rows))
+    def due(self, before: datetime, limit: int) -> list[str]:
+        """Return the refunds on which something is due at `before` or earlier, the oldest first."""
+        return [row[0] for row in self.session.rows(READ_DUE, before=times.text(before), page=limit)]
 
     def warnings(self, before: datetime, limit: int) -> list[str]:
         """Return the refunds with a warning to give at `before` or earlier, the oldest first."""

@@ -347,7 +347,7 @@ def test_what_is_due_is_found_and_nothing_else(held: Store) -> None:
     """At its due moment a refund is due, a microsecond before it is not."""
     due = START + timedelta(days=1)
     with held.read() as tx:
-        assert tx.due(due, 10) == [(ORDER, "1")] and tx.due(due, 0) == []
+        assert tx.due(due, 10) == [REFUND] and tx.due(due, 0) == []
         assert tx.due(due - timedelta(microseconds=1), 10) == []
 
 

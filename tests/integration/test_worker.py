@@ -100,6 +100,17 @@ def test_a_held_line_is_left_to_its_holder_and_others_go_on(aged: str) -> None:
         assert refunds.work().lapsed == 2
 
 
+def test_a_batch_that_others_hold_is_looked_past(aged: str) -> None:
+    """A worker that finds the oldest held takes as many of those behind them."""
+    with Refunds.connect(aged) as refunds, Store.open(aged) as other:
+        if refunds.dialect == "sqlite":
+            pytest.skip("SQLite has one writer at a time")
+        with other.write() as tx:
+            assert all(tx.hold([("W0", "1"), ("W1", "1")]))
+            assert refunds.fire(Counter(), limit=2) == 2
+        assert refunds.fire(Counter(), limit=COUNT) == COUNT - 2
+
+
 def test_a_worker_stops_after_the_running_batch(aged: str) -> None:
     """Told to stop it begins nothing new, and nothing is half done."""
     with Refunds.connect(aged) as refunds:
