@@ -1,7 +1,7 @@
 """Statements built from the tables and compiled to text once; the drivers run the text."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any, Literal, TypeVar
@@ -78,7 +78,7 @@ def compiled_once(statement: Executable, dialect: DialectName) -> Compiled:
 
 @cache
 def as_set(statement: Executable) -> str | None:
-    """Compose a write that may go `in_sets` as a statement of PostgreSQL for any number of rows, given as one JSON.
+    """Compose a write that may go `in_sets` as one of PostgreSQL for any number of rows, given as one JSON.
 
     The rows are written in their order; None where each row needs a statement of its own.
     """
@@ -96,6 +96,17 @@ def as_set(statement: Executable) -> str | None:
     into, _, rest = text.partition(" VALUES (")
     values, _, conflict = rest.partition(")")
     return f"{into} SELECT {values} FROM {given}{conflict}"
+
+
+@lru_cache(_SHAPES)
+def sets_together(writes: Sequence[Executable]) -> str:
+    """Compose writes that may go `in_sets` as one statement: its values are the rows of each, and then their numbers.
+
+    Where another number of rows was touched it fails as `together` does. No two of them may write the same row.
+    """
+    steps = [f"w{number} AS ({as_set(statement)} RETURNING 1)" for number, statement in enumerate(writes)]
+    touched = [f"(SELECT count(*) FROM w{number}) = %s" for number in range(len(writes))]
+    return f"WITH {', '.join(steps)} SELECT 1 / ({' AND '.join(touched)})::int"
 
 
 @lru_cache(_SHAPES)
