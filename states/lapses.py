@@ -132,12 +132,16 @@ def _evidence_missing(draft: Draft, case: Case) -> None:
 
 def _latest(effects: list[Effect]) -> list[Effect]:
     """Drop messages that are overtaken within one catch-up: the last one to a person about a matter tells all."""
-    last = {_matter(item): index for index, item in enumerate(effects)}
-    return [
-        item
-        for index, item in enumerate(effects)
-        if item.kind not in ("buyer_message", "staff_task") or last[_matter(item)] == index
-    ]
+    told: set[tuple[str, str, str]] = set()
+    kept = []
+    for item in reversed(effects):
+        if item.kind in ("buyer_message", "staff_task"):
+            matter = _matter(item)
+            if matter in told:
+                continue
+            told.add(matter)
+        kept.append(item)
+    return kept[::-1]
 
 
 def _matter(item: Effect) -> tuple[str, str, str]:

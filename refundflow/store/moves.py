@@ -39,7 +39,7 @@ from refundflow.tables import (
     table_of,
 )
 from states import times
-from states.case import LEDGER_COLUMNS, Aggregate, Case, Decision, Effect, Ledger, Line, line_subject
+from states.case import LEDGER_COLUMNS, Aggregate, Case, Effect, Ledger, Line, line_subject
 
 URGENT = ("system_act", "payout")  # a commit that brings one wakes the workers: money waits for them
 NEAR = timedelta(seconds=30)  # so does one that brings a moment so near; for later ones they look in time by themselves
@@ -370,7 +370,7 @@ class Moves:
         checked = not self.session.locks
         for move in moves:
             _write(rows, move, checked=checked)
-        if self.session.dialect == "postgresql" and any(_wakes(move.decision, move.records) for move in moves):
+        if self.session.dialect == "postgresql" and _wake(moves):
             rows[TELL] = [{}]
         return rows
 
@@ -412,19 +412,23 @@ def entry_columns(order_id: str, sealed: Sealed) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _wakes(decision: Decision, records: Sequence[Sealed]) -> bool:
+def _wake(moves: Sequence[Move]) -> bool:
     """Tell whether a commit brings work that a sleeping worker would be late for.
 
     Every announcement costs: PostgreSQL lets only one transaction at a time commit one.
     """
-    if any(effect.kind in URGENT for effect in decision.effects):
-        return True
-    now = records[-1].recorded_at
+    now = moves[-1].records[-1].recorded_at
     present, near = times.text(now), times.text(now + NEAR)
-    cases = [decision.aggregate.refunds.get(sealed.entry.subject) for sealed in records]
-    standing = [deadline for case in cases if case for deadline in case["deadlines"].values()]
-    moments = [at for item in standing for at in (item["due_at"], item.get("warn_at", ""))]
-    return any(present < at <= near for at in moments)
+    for move in moves:
+        for effect in move.decision.effects:
+            if effect.kind in URGENT:
+                return True
+        for subject in {sealed.entry.subject for sealed in move.records}:
+            case = move.decision.aggregate.refunds.get(subject)
+            for item in case["deadlines"].values() if case else ():
+                if present < item["due_at"] <= near or present < item.get("warn_at", "") <= near:
+                    return True
+    return False
 
 
 def _stored(line: Row, refunds: Sequence[Row]) -> Stored:
