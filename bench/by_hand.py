@@ -64,7 +64,8 @@ def record(hand: Hand, place: Place, after: int) -> Recorded:
     return recorded([bytes(row[0]) for row in bodies], effects)
 
 
-def _require(done: int, expected: int) -> None:
+def require(done: int, expected: int) -> None:
+    """Raise a RuntimeError where not as many refunds have changed as were to."""
     if done != expected:
         raise RuntimeError(f"{done} refunds changed instead of {expected}")
 
@@ -118,7 +119,7 @@ class SqliteHand:
             run(self._ADD_ENTRY, entry)
         if rows.reserved:
             run(self._LINE, (rows.reserved, place.order_id))
-        _require(run(self._CHANGE, rows.refund).rowcount, 1)
+        require(run(self._CHANGE, rows.refund).rowcount, 1)
         for effect in rows.effects:
             run(self._ADD_EFFECT, effect)
 
@@ -131,7 +132,7 @@ class SqliteHand:
         rows = [filled(move, place, Found(*row)) for place, row in zip(places, found, strict=True)]
         every(self._ADD_ENTRY, [entry for row in rows for entry in row.entries])
         every(self._LINE, [(row.reserved, row.refund[-3]) for row in rows if row.reserved])
-        _require(every(self._CHANGE, [row.refund for row in rows]).rowcount, len(rows))
+        require(every(self._CHANGE, [row.refund for row in rows]).rowcount, len(rows))
         every(self._ADD_EFFECT, [effect for row in rows for effect in row.effects])
         self.commit()
 
@@ -190,7 +191,7 @@ class PostgresHand:
             self._run(self._ADD_ENTRY, entry)
         if rows.reserved:
             self._run(self._LINE, (rows.reserved, place.order_id))
-        _require(self._run(self._CHANGE, rows.refund).rowcount, 1)
+        require(self._run(self._CHANGE, rows.refund).rowcount, 1)
         for effect in rows.effects:
             self._run(self._ADD_EFFECT, effect)
 
@@ -198,14 +199,14 @@ class PostgresHand:
         """Make many moves in one commit: what is read, and then one data-modifying statement over rows of JSON."""
         asked = self._run(self._READ_MANY, ([order for order, _ in places], [refund for _, refund in places]))
         rows = [filled(move, place, Found(*row)) for place, row in zip(places, asked.fetchall(), strict=True)]
-        given = (
-            _json((*REFUND, *_KEYS), [row.refund for row in rows]),
-            _json(ENTRY, [(*entry[:-2], entry[-2].decode(), entry[-1]) for row in rows for entry in row.entries]),
-            _json(("order_id", "reserved"), [(row.refund[-3], row.reserved) for row in rows if row.reserved]),
-            _json(EFFECT, [effect for row in rows for effect in row.effects]),
+        values = (
+            as_json((*REFUND, *_KEYS), [row.refund for row in rows]),
+            as_json(ENTRY, [(*entry[:-2], entry[-2].decode(), entry[-1]) for row in rows for entry in row.entries]),
+            as_json(("order_id", "reserved"), [(row.refund[-3], row.reserved) for row in rows if row.reserved]),
+            as_json(EFFECT, [effect for row in rows for effect in row.effects]),
         )
-        changed = self._run(_MANY, given).fetchone()
-        _require(changed[0] if changed else 0, len(rows))
+        changed = self._run(_MANY, values).fetchone()
+        require(changed[0] if changed else 0, len(rows))
 
     def close(self) -> None:
         """Close the connection."""
@@ -223,7 +224,7 @@ class PostgresHandAtOnce(PostgresHand):
             values.append(rows.reserved)
         statement = _at_once(len(rows.entries), len(rows.effects), bool(rows.reserved))
         changed = self._run(statement, values).fetchone()
-        _require(changed[0] if changed else 0, 1)
+        require(changed[0] if changed else 0, 1)
 
 
 _KEYS = ("order_id", "id", "version")
@@ -267,13 +268,14 @@ def inserted(table: str, columns: Sequence[str], count: int) -> str:
     )
 
 
-def _given(name: str, columns: Sequence[str]) -> str:
+def given(name: str, columns: Sequence[str]) -> str:
     """Read rows of JSON; bytes stand there as text."""
     types = ", ".join(f"{column} {_type(column).replace('bytea', 'text')}" for column in columns)
     return f"jsonb_to_recordset(%s::jsonb) AS {name}({types})"
 
 
-def _selected(name: str, columns: Sequence[str]) -> str:
+def selected(name: str, columns: Sequence[str]) -> str:
+    """Write the columns of such rows as they are inserted."""
     return ", ".join(
         f"convert_to({name}.body, 'UTF8')" if column == "body" else f"{name}.{column}" for column in columns
     )
@@ -282,22 +284,23 @@ def _selected(name: str, columns: Sequence[str]) -> str:
 _MANY = f"""
     WITH changed AS (
         UPDATE refunds SET {", ".join(f"{name} = given.{name}" for name in REFUND)}, version = refunds.version + 1
-        FROM {_given("given", (*REFUND, *_KEYS))}
+        FROM {given("given", (*REFUND, *_KEYS))}
         WHERE {" AND ".join(f"refunds.{name} = given.{name}" for name in _KEYS)} RETURNING refunds.id
     ), entry AS (
-        INSERT INTO transitions ({", ".join(ENTRY)}) SELECT {_selected("given", ENTRY)}
-        FROM {_given("given", ENTRY)} JOIN changed ON changed.id = given.subject
+        INSERT INTO transitions ({", ".join(ENTRY)}) SELECT {selected("given", ENTRY)}
+        FROM {given("given", ENTRY)} JOIN changed ON changed.id = given.subject
     ), ledger AS (
         UPDATE order_lines SET reserved = order_lines.reserved + given.reserved, version = version + 1
-        FROM {_given("given", ("order_id", "reserved"))}
+        FROM {given("given", ("order_id", "reserved"))}
         WHERE order_lines.order_id = given.order_id AND line = '1'
     ), effect AS (
-        INSERT INTO effects ({", ".join(EFFECT)}) SELECT {_selected("given", EFFECT)}
-        FROM {_given("given", EFFECT)} JOIN changed ON changed.id = given.subject
+        INSERT INTO effects ({", ".join(EFFECT)}) SELECT {selected("given", EFFECT)}
+        FROM {given("given", EFFECT)} JOIN changed ON changed.id = given.subject
     ) SELECT count(*) FROM changed"""  # fmt: skip
 
 
-def _json(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def as_json(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Write rows as `given` reads them."""
     return orjson.dumps([dict(zip(columns, row, strict=True)) for row in rows]).decode()
 
 

@@ -71,6 +71,7 @@ def _of_run(run: Run) -> Iterator[Row]:
     yield f"{database}: one move, CPU to by hand, judged", "", _span(cpus)
     many = run.moves[LAPSE].times
     yield f"{database}: {BATCH} in one commit, to the floor", f"≤ {MANY}", f"{many[OURS].ratio(many[STEPS]):.2f}"
+    yield f"{database}: {BATCH} in one commit, to by hand, judged", "", f"{many[OURS].ratio(many[JUDGED]):.2f}"
     yield f"{database}: one move and its answer read, to the floor", "", _span([t[READ].ratio(t[STEPS]) for t in moves])
     others = run.moves[COMPARED].times
     for name in PEERS:

@@ -1,16 +1,18 @@
 """By hand, judged: one statement reads all that `bench.judging` asks, what it answers is written; a commit per move.
 
 On SQLite the lock comes first, so that what was read stays so; on PostgreSQL one data-modifying statement commits by
-itself, or fails where the refund or its line is no more as it was read.
+itself, or fails where a refund or its line is no more as it was read. What is due on many refunds is found, judged
+(`bench.judging_due`) and written as sets.
 """
 
 from datetime import UTC, datetime
 
 import psycopg
 
-from bench.by_hand import Hand, PostgresHand, SqliteHand, inserted
+from bench.by_hand import Hand, PostgresHand, SqliteHand, as_json, given, inserted, require, selected
 from bench.judging import TARGETS, Change, Found, Refused, Request, Rules, judge, moment
-from bench.recorded import EFFECT, ENTRY
+from bench.judging_due import Due, lapse
+from bench.recorded import BATCH, EFFECT, ENTRY
 
 EFFECTS = {"begin_review": 0, "request_evidence": 1, "approve": 3, "withdraw": 0}
 _CHANGED = {  # columns that only one move changes, with the marks of their values
@@ -45,11 +47,28 @@ _READ = """
     ON used.order_id = refunds.order_id AND used.key_scope = refunds.id AND used.key = ?
     WHERE refunds.order_id = ? AND refunds.id = ?"""
 
+_READ_DUE = """
+    SELECT refunds.document, refunds.head, refunds.version, refunds.repeats, refunds.warned_at, line.document,
+        line.version, line.excess, NOT EXISTS (
+            SELECT 1 FROM refunds AS other WHERE other.order_id = refunds.order_id AND other.line = refunds.line
+            AND other.id <> refunds.id
+        ), (SELECT ordinal FROM calendars WHERE ordinal = ?){and_now}
+    FROM refunds JOIN order_lines AS line ON line.order_id = refunds.order_id AND line.line = refunds.line
+    WHERE refunds.next_due_at IS NOT NULL AND refunds.next_due_at <= {now}
+    ORDER BY refunds.next_due_at, refunds.id LIMIT ?"""
+_LAPSED = ("state", "next_due_at", "next_warn_at", "assignee", "document", "seq", "head")
+_ALWAYS = "clear_due_at = NULL, refusal = NULL, repeats = 0"
+_KEYS = ("order_id", "id", "version")
+_LINE = ("reserved", "order_id", "line", "version")
+
 
 class JudgedSqliteHand(SqliteHand):
     """The sqlite3 module of Python; the moment is the host's."""
 
-    _READ_ALL = _READ.format(now="?", and_now="", clock="")
+    _READ_ALL, _FIND = _READ.format(now="?", and_now="", clock=""), _READ_DUE.format(now="?", and_now="")
+    _LAPSE = f"""
+        UPDATE refunds SET {", ".join(f"{name} = ?" for name in _LAPSED)}, {_ALWAYS}, version = version + 1
+        WHERE {" AND ".join(f"{name} = ?" for name in _KEYS)}"""
 
     def __init__(self, url: str, synchronous: str = "full") -> None:
         super().__init__(url, synchronous)
@@ -95,6 +114,33 @@ class JudgedSqliteHand(SqliteHand):
         if effects:
             run(self._add_effects[event], [value for effect in effects for value in effect])
 
+    def lapse(self) -> int:
+        """Find what is due and let it lapse, on at most a batch of refunds in one commit; return on how many.
+
+        Raises:
+            Refused: something else is due than is measured; nothing was written.
+        """
+        run, every = self.connection.execute, self.connection.executemany
+        run("BEGIN IMMEDIATE")
+        try:
+            lapsed = [lapse(found, self.rules) for found in self.find()]
+            every(self._ADD_ENTRY, [entry for one in lapsed for entry in one.entries])
+            lines = [one.line for one in lapsed if one.line[0]]
+            require(every(_CHANGE_LINE, lines).rowcount, len(lines))
+            require(every(self._LAPSE, [one.refund for one in lapsed]).rowcount, len(lapsed))
+            every(self._ADD_EFFECT, [one.effect for one in lapsed])
+        except BaseException:
+            run("ROLLBACK")
+            raise
+        run("COMMIT")
+        return len(lapsed)
+
+    def find(self) -> list[Due]:
+        """Read refunds on which something is due, the oldest first, at most a batch."""
+        now = datetime.now(UTC)
+        found = self.connection.execute(self._FIND, (self.rules.calendars + 1, moment(now), BATCH))
+        return [Due._make((*row, now)) for row in found]
+
 
 class JudgedPostgresHand(PostgresHand):
     """psycopg: one statement reads, and one data-modifying statement commits by itself; the moment is the server's."""
@@ -102,6 +148,7 @@ class JudgedPostgresHand(PostgresHand):
     _READ_ALL = _READ.replace("?", "%s").format(
         now="clock.now", and_now=", clock.now", clock="(SELECT clock_timestamp() AS now) AS clock CROSS JOIN "
     )
+    _FIND = _READ_DUE.replace("?", "%s").format(now="now()", and_now=", now()")
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -137,6 +184,46 @@ class JudgedPostgresHand(PostgresHand):
             self._run(_AT_ONCE[event], values)
         except (psycopg.errors.DivisionByZero, psycopg.errors.UniqueViolation) as problem:
             raise Refused("CHANGED") from problem
+
+    def lapse(self) -> int:
+        """Find what is due and let it lapse, on at most a batch of refunds in one commit; return on how many.
+
+        Raises:
+            Refused: something else is due than is measured, or one was overtaken; nothing was written.
+        """
+        lapsed = [lapse(found, self.rules) for found in self.find()]
+        lines = [one.line for one in lapsed if one.line[0]]
+        entries = [(*entry[:-2], entry[-2].decode(), entry[-1]) for one in lapsed for entry in one.entries]
+        values = (
+            as_json(_LINE, lines), as_json((*_LAPSED, *_KEYS), [one.refund for one in lapsed]),
+            as_json(ENTRY, entries), as_json(EFFECT, [one.effect for one in lapsed]), len(lines), len(lapsed),
+        )  # fmt: skip
+        try:
+            self._run(_LAPSE_MANY, values)
+        except (psycopg.errors.DivisionByZero, psycopg.errors.UniqueViolation) as problem:
+            raise Refused("CHANGED") from problem
+        return len(lapsed)
+
+    def find(self) -> list[Due]:
+        """Read refunds on which something is due, the oldest first, at most a batch."""
+        found = self._run(self._FIND, (self.rules.calendars + 1, BATCH))
+        return [Due._make((*row[:-1], row[-1].astimezone(UTC))) for row in found]
+
+
+_LAPSE_MANY = f"""
+    WITH line AS (
+        UPDATE order_lines SET reserved = order_lines.reserved + given.reserved, version = order_lines.version + 1
+        FROM {given("given", _LINE)} WHERE order_lines.order_id = given.order_id AND order_lines.line = given.line
+        AND order_lines.version = given.version RETURNING 1
+    ), changed AS (
+        UPDATE refunds SET {", ".join(f"{name} = given.{name}" for name in _LAPSED)}, {_ALWAYS},
+        version = refunds.version + 1 FROM {given("given", (*_LAPSED, *_KEYS))}
+        WHERE {" AND ".join(f"refunds.{name} = given.{name}" for name in _KEYS)} RETURNING 1
+    ), entry AS (
+        INSERT INTO transitions ({", ".join(ENTRY)}) SELECT {selected("given", ENTRY)} FROM {given("given", ENTRY)}
+    ), effect AS (
+        INSERT INTO effects ({", ".join(EFFECT)}) SELECT {selected("given", EFFECT)} FROM {given("given", EFFECT)}
+    ) SELECT 1 / ((SELECT count(*) FROM line) = %s AND (SELECT count(*) FROM changed) = %s)::int"""
 
 
 def _at_once(event: str) -> str:

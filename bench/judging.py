@@ -203,14 +203,14 @@ def judge(request: Request, found: Found, rules: Rules) -> Change | None:
     }  # fmt: skip
     if found.repeats:
         body["repeats"] = found.repeats
-    sealed = _canonical(body)
+    sealed = canonical(body)
     head = sha256(sealed).hexdigest()
     return Change(
         (order_id, document["line"], found.line_version), reserved,
-        (*columns, _canonical(document).decode(), seq, head, order_id, refund, found.version),
+        (*columns, canonical(document).decode(), seq, head, order_id, refund, found.version),
         (order_id, refund, seq, "applied", event, before, after, at, at, role, name, refund, key, request_hash, sealed,
          head),
-        [(order_id, refund, seq, kind, code, _canonical(told).decode(), at, at, 0, at) for kind, code, told in effects],
+        [(order_id, refund, seq, kind, code, canonical(told).decode(), at, at, 0, at) for kind, code, told in effects],
     )  # fmt: skip
 
 
@@ -351,5 +351,6 @@ def moment(at: datetime) -> str:
     return f"{at.isoformat(timespec='microseconds')[:-6]}Z"
 
 
-def _canonical(value: Json) -> bytes:
+def canonical(value: Any) -> bytes:
+    """Write a value as its hash is made of it."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

@@ -80,18 +80,20 @@ class Wanted(NamedTuple):
     events: Sequence[str] = tuple(EVENTS)
 
 
-def build(name: str, url: str, wanted: Wanted, arms: Sequence[str], others: Sequence[str] = ()) -> Scene:
-    """Fill a new database and deal its refunds to the arms, all over the database; the first arm finds what is due.
+def build(
+    name: str, url: str, wanted: Wanted, arms: Sequence[str], others: Sequence[str] = (), *, finders: int = 1
+) -> Scene:
+    """Fill a new database and deal its refunds to the arms, all over the database; the first find what is due.
 
-    `others` are arms that lapse nothing.
+    So many `finders` take from one heap. `others` are arms that lapse nothing.
     """
     models, late = _lives(url)
     lived.copy(url, models, wanted.refunds, prefix="N")
     recordings = _recordings(url)
     places, rest = _dealt(wanted, (*arms, *others))
     for number, arm in enumerate(arms):
-        # One arm finds what is due; of the others' only they know that it is, so that nobody takes it from them.
-        columns = {"next_due_at": _FAR} if number else {}
+        # Of what others lapse only they know that it is due, so that nobody finds it.
+        columns = {"next_due_at": _FAR} if number >= finders else {}
         prefix, due = f"D{number}x", wanted.batches * BATCH
         lived.copy(url, [late], due, prefix=prefix, **columns)
         places[arm][LAPSE] = [lived.place(prefix, n) for n in range(due)]

@@ -1,16 +1,20 @@
 """The floor that judges asks what the facade asks: each answer that is no refuses, on both databases."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 import pytest
 
 from bench.judged_by_hand import JudgedPostgresHand, JudgedSqliteHand, open_judged
-from bench.judging import Change, Found, Refused, Request, judge, request_of
+from bench.judging import Change, Found, Refused, Request, judge, moment, request_of
+from bench.judging_due import Due, lapse
+from bench.lived import place
 from bench.moves import verify
-from bench.recorded import Place
+from bench.recorded import BATCH, Place
 from bench.scene import CHIEF, EVENTS, SHOP, Scene, Wanted, build, move
 from refundflow.service import Refunds
 
@@ -214,3 +218,62 @@ def _with(found: Found, which: str = "document", **values: Any) -> Found:
     """Return what was found with other values in a document."""
     changed: dict[str, Any] = {which: orjson.dumps(orjson.loads(getattr(found, which)) | values).decode()}
     return found._replace(**changed)
+
+
+@pytest.fixture
+def late(database_url: str) -> Iterator[Hand]:
+    """Give a connection to refunds on which something is due, as many for each way as go in one commit."""
+    scene = build("a test", database_url, Wanted(40, 0, 1), (FACADE, JUDGED), finders=2)
+    with Refunds.connect(scene.url) as refunds:
+        assert refunds.fire(Counter()) == BATCH
+    with closing(open_judged(scene.url)) as hand:
+        yield hand
+    verify(scene)
+
+
+def test_many_lapses_are_written_as_the_facade_writes_them(late: Hand) -> None:
+    """Rows are alike but for ids and moments, then nothing is due any more, and the database verifies."""
+    assert (late.lapse(), late.lapse()) == (BATCH, 0)
+
+    written = [_written(late, place("D1x", number)) for number in range(BATCH)]
+    assert written == [_written(late, place("D0x", number)) for number in range(BATCH)]
+
+
+def test_one_lapse_is_written_as_the_facade_writes_it(late: Hand) -> None:
+    """Where the time of appeal is not over yet the refund waits for it, and is warned of it unless it was."""
+    found = _found_due(late)
+    at = datetime.fromisoformat(orjson.loads(found.document)["deadlines"]["evidence"]["due_at"])
+    once = lapse(found._replace(now=at), late.rules)
+    state, due_at, warn_at, *_ = once.refund
+
+    assert (state, len(once.entries), once.line[0], once.effect[4]) == ("rejected.appealable", 1, 0, "REJECTED")
+    assert at < datetime.fromisoformat(warn_at) < datetime.fromisoformat(due_at)
+    told = lapse(found._replace(now=at, warned_at=warn_at), late.rules)
+    assert told.refund[:3] == (state, due_at, None)
+
+
+def test_what_is_due_otherwise_is_refused(late: Hand) -> None:
+    """Evidence came, an appeal, another on the line, an enquiry, a ledger to be balanced, a newer calendar."""
+    found = _found_due(late)
+    request = orjson.loads(found.document)["request"]
+    came = {"1": {"role": "buyer", "seq": request["seq"] + 1}}
+
+    for other, code in (
+        (_with_due(found, evidence=came), "NOT_MEASURED"), (_with_due(found, instance="appeal"), "NOT_MEASURED"),
+        (_with_due(found, enquiry={}), "NOT_MEASURED"), (_with_due(found, firsts={"approve": {}}), "NOT_MEASURED"),
+        (_with_due(found, deadlines={"offer": {"due_at": "2026", "event": "offer_lapsed"}}), "NOT_MEASURED"),
+        (found._replace(is_alone=False), "NOT_MEASURED"), (found._replace(excess=1), "LEDGER_TO_BALANCE"),
+        (found._replace(newer=2), "CALENDAR"), (_with_due(found, policy="of another shop"), "UNKNOWN_POLICY"),
+        (_with_due(found, effective_at=moment(found.now + timedelta(days=1))), "CLOCK_BEHIND"),
+        (found._replace(now=datetime(2026, 1, 1, tzinfo=UTC)), "CLOCK_BEHIND"),
+    ):  # fmt: skip
+        with pytest.raises(Refused, match=code):
+            lapse(other, late.rules)
+
+
+def _found_due(hand: Hand) -> Due:
+    return hand.find()[0]
+
+
+def _with_due(found: Due, **values: Any) -> Due:
+    return found._replace(document=orjson.dumps(orjson.loads(found.document) | values).decode())
