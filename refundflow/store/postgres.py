@@ -41,12 +41,13 @@ class PostgresDatabase:
     def __init__(self, url: URL, wait_seconds: float) -> None:
         try:
             import psycopg
+            from psycopg.generators import send
             from psycopg.types.numeric import Int8Dumper
 
             from refundflow.store.prepared import Prepared
         except ImportError as problem:
             raise Misconfigured("PostgreSQL needs the extra: pip install 'refundflow[postgres]'") from problem
-        self._driver, self._int8, self._prepared = psycopg, Int8Dumper, Prepared
+        self._driver, self._int8, self._prepared, self._send = psycopg, Int8Dumper, Prepared, send
         self._idle = psycopg.pq.TransactionStatus.IDLE
         self._is_one_server: bool | None = None  # not asked yet
         self._lock_timeout = f"SET lock_timeout = {int(wait_seconds * 1000)}"
@@ -88,7 +89,7 @@ class PostgresDatabase:
         try:
             with connection.pipeline() as pipeline:
                 connection.execute(f"BEGIN ISOLATION LEVEL {kind}")
-                yield PipelinedSession(connection, pipeline, spans_orders=bool(self._is_one_server))
+                yield PipelinedSession(connection, pipeline, self._send, spans_orders=bool(self._is_one_server))
                 ended = connection.execute("COMMIT")
         except BaseException as problem:
             self._roll_back(connection)
@@ -157,9 +158,12 @@ class PostgresDatabase:
 class PipelinedSession(Session):
     """A session whose statements are answered together, when the first answer is asked for."""
 
-    def __init__(self, connection: Connection, pipeline: Any, *, spans_orders: bool) -> None:
+    def __init__(
+        self, connection: Connection, pipeline: Any, send: Callable[[Any], Any], *, spans_orders: bool
+    ) -> None:
+        """Take the driver's pipeline, and its steps to send all that was said to the server."""
         super().__init__(connection, "postgresql")
-        self._pipeline, self.spans_orders, self._is_by_key = pipeline, spans_orders, False
+        self._pipeline, self._send, self.spans_orders, self._is_by_key = pipeline, send, spans_orders, False
 
     def binary_rows(self, statement: Executable, **values: Any) -> list[Row]:
         """Return all rows; bytes travel as they are, not as text."""
@@ -203,6 +207,8 @@ class PipelinedSession(Session):
         return {statement: values for statement, values in rows.items() if statement not in sets}
 
     def _flush(self) -> None:
+        # the driver alone waits for the answer to what it may have sent in part only, and the server for the rest
+        self._connection.wait(self._send(self._connection.pgconn))
         self._pipeline.sync()
 
 
