@@ -1,7 +1,8 @@
 """Moments as the documents hold them: fixed-width UTC text that sorts as time does."""
 
 from datetime import UTC, datetime
-from functools import lru_cache
+
+_newest: tuple[datetime | None, str] = (None, "")  # one decision writes the same moment again and again
 
 
 def text(moment: datetime) -> str:
@@ -10,20 +11,15 @@ def text(moment: datetime) -> str:
     Raises:
         ValueError: the moment has no offset; a naive time names no instant.
     """
-    if moment.tzinfo is UTC:
-        return _text(moment)
+    global _newest
+    known, written = _newest  # the very object, for equal ones are not the same: a clock is turned back
+    if known is moment:
+        return written
     if moment.tzinfo is None:
         raise ValueError("a time without an offset names no instant")
-    return _text(moment.astimezone(UTC))
-
-
-@lru_cache(maxsize=256)
-def _text(in_utc: datetime) -> str:
-    """Write a moment in UTC; one decision writes the same few again and again.
-
-    Only moments in UTC are looked up: elsewhere the two hours of a turned-back clock would be taken for one.
-    """
-    return f"{in_utc.isoformat(timespec='microseconds')[:-6]}Z"
+    written = f"{moment.astimezone(UTC).isoformat(timespec='microseconds')[:-6]}Z"
+    _newest = (moment, written)
+    return written
 
 
 def moment(written: str) -> datetime:

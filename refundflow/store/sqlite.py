@@ -183,7 +183,8 @@ class FileSession(LookingSession):
             raise TypeError("what is written twice needs a transaction")
         self.written = True
         connection = self._connection
-        execute = connection.execute
+        cursor = connection.cursor()  # one for all: the connection alone makes one for each statement
+        execute = cursor.execute
         try:
             connection.queue()
             execute("BEGIN IMMEDIATE")
@@ -192,8 +193,8 @@ class FileSession(LookingSession):
             for statement, values in rows.items():
                 made = compiled_once(statement, "sqlite")
                 for row in values:
-                    done = execute(made.text, made.bound(row))
-                    if not (made.may_exist or (done.fetchone() if made.reads else done.rowcount == 1)):
+                    execute(made.text, made.bound(row))
+                    if not (made.may_exist or (cursor.fetchone() if made.reads else cursor.rowcount == 1)):
                         raise Conflict("changed", "what was read is no longer so")
             execute("COMMIT")
         except BaseException:
