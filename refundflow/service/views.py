@@ -5,6 +5,8 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
+from msgspec import Struct
+
 from refundflow import values
 from refundflow.service.callers import Caller
 from refundflow.store import Sealed, StoredEntry
@@ -68,29 +70,24 @@ def deadline_of(name: str, item: Mapping[str, Any]) -> values.Deadline:
     )
 
 
-class SeenRefund:
+class SeenRefund(Struct):
     """A refund as one reader sees it at a moment: what the fields of a `values.Refund` are made of."""
 
-    __slots__ = (
-        "_buyer_id", "_owner", "_vault", "actor", "aggregate", "case", "hidden", "now", "rules", "texts", "waiting",
-    )  # fmt: skip
+    aggregate: Aggregate
+    case: Case
+    rules: Rules
+    actor: Actor
+    now: datetime
+    vault: Vault
+    owner: BuyerRow | None  # until his id is opened
+    waiting: bool = False
+    texts: Mapping[str, str] = NOTHING
+    opened: str | None = None  # the buyer's id
 
-    def __init__(
-        self,
-        aggregate: Aggregate,
-        case: Case,
-        rules: Rules,
-        actor: Actor,
-        now: datetime,
-        vault: Vault,
-        owner: BuyerRow | None,
-        waiting: bool = False,
-        texts: Mapping[str, str] = NOTHING,
-    ) -> None:
-        self.aggregate, self.case, self.rules, self.actor, self.now = aggregate, case, rules, actor, now
-        self._vault, self._owner, self.waiting, self.texts = vault, owner, waiting, texts
-        self._buyer_id: str | None = None
-        self.hidden = actor.role == "buyer"  # what is not for the eyes of a buyer
+    @property
+    def hidden(self) -> bool:
+        """Tell that what is not for the eyes of a buyer stays hidden."""
+        return self.actor.role == "buyer"
 
     def field(self, name: str) -> Any:
         """Return one field of the value."""
@@ -101,11 +98,11 @@ class SeenRefund:
 
         Threads that ask at once may each open it.
         """
-        owner = self._owner
+        owner = self.owner
         if owner is not None:
-            self._buyer_id = self._vault.open_buyer_id(owner)
-            self._owner = None
-        return self._buyer_id
+            self.opened = self.vault.open_buyer_id(owner)
+            self.owner = None
+        return self.opened
 
     def allowed(self) -> tuple[str, ...]:
         """Return the events that nothing blocks for the reader."""

@@ -191,8 +191,8 @@ class FileSession(LookingSession):
             if until is not None and utc_now() >= until:  # others may have been waited for
                 raise Conflict("changed", "it was judged too long ago")
             for statement, values in rows.items():
-                made = compiled_once(statement, "sqlite")
                 for row in values:
+                    made = compiled_once(statement, "sqlite")
                     execute(made.text, made.bound(row))
                     if not (made.may_exist or (cursor.fetchone() if made.reads else cursor.rowcount == 1)):
                         raise Conflict("changed", "what was read is no longer so")
