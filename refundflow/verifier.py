@@ -631,7 +631,7 @@ class _Book:
             taken = sum(item["amount"] for item in line["chargebacks"].values() if item["state"] != "won")
             excess = line["stray"] + short - hidden
             right = dict(zip(COLUMNS, (reserved, flying, paid - hidden, taken, excess), strict=True))
-            raised = excess > before["excess"] and body["event"] not in ("captured", "stray_payment")
+            raised = excess > before["excess"] and body["event"] not in ("captured", "stray_payment", "payout_reversed")
             if raised or min(right.values()) < 0 or reserved + flying + paid - hidden > line["captured"] + excess:
                 yield "LEDGER", f"{right} is more than the {line['captured']} captured, or less than nothing"
         if wrong := [name for name, value in right.items() if self.ledger[name] != value]:

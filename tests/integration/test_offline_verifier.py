@@ -25,7 +25,20 @@ from tests.integration.test_demo import prepare
 from tests.support import forged_guards, forgeries
 from tests.support.databases import Databases
 from tests.support.forgeries import by, seq_of
-from tests.support.market import BUYER, CHEN, LI, WAY, WU, Market, a_file, prepare_rehearsal
+from tests.support.market import (
+    AMOUNT,
+    BUYER,
+    CHEN,
+    LI,
+    QIAN,
+    SHOP,
+    SUN,
+    WAY,
+    WU,
+    Market,
+    a_file,
+    prepare_rehearsal,
+)
 from tests.support.packages import Log, chart, log_of
 from tests.support.tampering import story
 
@@ -120,6 +133,23 @@ def test_an_enquiry_that_a_revocation_overtakes_is_answered(market: Market, tmp_
     market.later(hours=25)
     market.act(refund, "raise_enquiry", BUYER)
     market.act(refund, "revoke_approval", CHEN, message="The code was used.")
+
+    assert findings(log_of(market.refunds), tmp_path) == []
+
+
+@pytest.mark.parametrize("how", ["returned", "written_off"])
+def test_a_payment_that_comes_back_after_its_excess_was_resolved_is_no_forgery(
+    market: Market, tmp_path: Path, how: str
+) -> None:
+    """What came back is reserved again, on a line that does not have it any more: a fact from outside raises excess."""
+    refund = market.get(market.to("paid_out.settled"))
+    order, number = refund.order_id, refund.attempts[0].number
+    market.refunds.record_captured(order, amount=0, actor=SHOP, at=market.at)
+    for who in (QIAN, SUN):
+        market.refunds.excess_resolved(order, amount=AMOUNT, how=how, proof="minutes", actor=who, at=market.at)
+    back = {"number": number, "amount": AMOUNT, "currency": "CNY", "proof": "the bank's book"}
+    market.act(refund.id, "payout_reversed", QIAN, **back)
+    assert market.line(order).excess_minor == AMOUNT
 
     assert findings(log_of(market.refunds), tmp_path) == []
 
