@@ -202,7 +202,7 @@ flag_risk: agent supervisor service system; take_back: agent supervisor finance;
 revoke_approval extend staff_added staff_disabled calendar_imported erased: supervisor
 reroute_payout pay_manually excess_resolved: finance; chargeback_opened chargeback_closed: finance channel
 payout_settled payout_reversed late_reversal void_attempt stray_payment stray_payment_returned: finance channel
-payout_refused: finance channel system
+write_off_returned: finance channel; payout_refused: finance channel system
 auto_reject dispatch_payout handed_to_finance first_fell deadline_recomputed review_overdue evidence_lapsed: system
 offer_lapsed appeal_window_closed appeal_overdue payout_overdue receipt_assumed enquiry_overdue: system
 """)
@@ -219,7 +219,7 @@ provide_evidence appeal add_evidence: evidence clear_evidence request assignee h
 end_request withdraw evidence_lapsed: request rejection offers; review_overdue appeal_overdue: levels hold
 offer counter_offer accept_offer decline_offer offer_lapsed revoke_approval: offers approval
 payout_settled payout_reversed late_reversal: kept late_reversal; raise_enquiry answer_enquiry: enquiry
-chargeback_opened chargeback_closed erased: chargeback_seen chargebacks erased
+chargeback_opened chargeback_closed erased: chargeback_seen chargebacks erased; write_off_returned: written_off
 completed captured usage_recorded paid validity: completed_at captured usage paid_at valid_from valid_to told
 stray_payment stray_payment_returned excess_resolved: stray beside written_off returned_by_hand firsts resolved
 """)  # what an event may change beside what is judged to the letter:
@@ -234,9 +234,8 @@ EMPTY = ("deadlines", "left", "levels", "rounds", "offers", "decided", "firsts",
 REVIEWS, BUYER_SIDE, MANUAL = ("review", "appeal_review"), ("buyer", "service"), "bank_manual"
 DECIDING = ("approve", "reject", "offer", "accept_offer", "uphold", "overturn", "revoke_approval")
 COVERED = "submit approve overturn offer accept_offer dispatch_payout pay_manually"
-FOLLOWS = ("auto_reject", "first_fell", "stray_payment", "stray_payment_returned")  # never by themselves
-PROOFS = ("payout_settled", "payout_reversed", "late_reversal")
-PAID = ("settled", "reversed", "stray", "returned")  # a number in one of these never pays again
+FOLLOWS = ("auto_reject", "first_fell", "stray_payment", "stray_payment_returned", "write_off_returned")  # never alone
+PROOFS, PAID = ("payout_settled", "payout_reversed", "late_reversal"), ("settled", "reversed", "stray", "returned")
 LASTING = ("CHANNEL_WINDOW_OVER", "CHANNEL_COUNT_USED", "MANUAL_CHANNEL", "CHANNEL_REFUSES_PAYMENT")  # rules
 # --- a turn: one entry of a refund, what it found (`was`), what it must leave (`case`), what it told ------------------
 class _Refund(dict[str, Any]):
@@ -614,7 +613,7 @@ class _Book:
             if self.whole and not 0 < amount <= most: yield "AMOUNT", f"{amount} is more than the excess of {most}"
         else:
             low, high = {"stray_payment": (amount, amount), "stray_payment_returned": (-amount, 0)}.get(event, (0, 0))
-            fits = fits and low <= delta[0] <= high
+            fits = fits and low <= delta[0] <= high and (event != "write_off_returned" or delta[1] == -amount)
         if not fits: yield "DOCUMENT", f"{', '.join(sorted(changed))} changed: that is not what {event} says"
     def balance(self, body: Document, was: _Refund, told: _Refund) -> Problems:  # of refund and line
         before, columns = dict(self.ledger), COLUMNS[:2] if "state" in told else ()
@@ -626,8 +625,9 @@ class _Book:
             line, cases = self.line, self.cases.values()
             reserved, flying = (sum(case[name] for case in cases) for name in COLUMNS[:2])
             paid = max(0, sum(case["settled"] for case in cases) + line.get("beside", 0))
-            short = max(0, reserved + flying + paid - line["stray"] - line["captured"])
-            hidden = self.hidden = min(line["written_off"], short, max(0, paid - line["stray"]))
+            lost, short = line["written_off"], max(0, reserved + flying + paid - line["stray"] - line["captured"])
+            hidden = self.hidden = min(lost, short, out := max(0, paid - line["stray"]))
+            if lost > out: self.owed.insert(0, (self.subject, "write_off_returned", {"amount": lost - out}))
             taken = sum(item["amount"] for item in line["chargebacks"].values() if item["state"] != "won")
             excess = line["stray"] + short - hidden
             right = dict(zip(COLUMNS, (reserved, flying, paid - hidden, taken, excess), strict=True))

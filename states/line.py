@@ -128,7 +128,10 @@ def _resolved_before(draft: Draft, act: Act) -> int | None:
 
 
 def _resolve(draft: Draft, act: Act, line: Line) -> None:
-    """Lower the excess: what the buyer returned was not paid after all, what is written off stays paid."""
+    """Lower the excess: what the buyer returned was not paid after all, what is written off stays paid.
+
+    What he returned of a payment that came back later makes up for a stray one: no more is stray than is out.
+    """
     amount = act.params["amount"]
     of_strays = min(line["stray"], amount)
     line["stray"] -= of_strays
@@ -137,6 +140,7 @@ def _resolve(draft: Draft, act: Act, line: Line) -> None:
         line["returned_by_hand"] = line.get("returned_by_hand", 0) + of_strays
     else:
         line["written_off"] += amount
+    line["stray"] = min(line["stray"], max(0, draft.paid - line["written_off"]))
     line["resolved"] = {**line.get("resolved", {}), proof_key(act.event, act.params): line["seq"]}
 
 

@@ -169,6 +169,18 @@ def take_back_stray(line: Line, amount: int) -> None:
     line["beside"] = line.get("beside", 0) - amount
 
 
+def take_back_write_off(turn: Turn) -> None:
+    """Record on the line that what had been written off came back: no more is written off than is out."""
+    draft = turn.draft
+    back = draft.line["written_off"] - max(0, draft.paid - draft.line["stray"])
+    if back > 0:
+        params = {"refund": turn.case["id"], "number": turn.given("number"), "amount": back}
+        with draft.line_entry(
+            "write_off_returned", turn.actor, draft.now, params=params, occurred_at=turn.act.occurred_at
+        ) as line:
+            line["written_off"] -= back
+
+
 def late(turn: Turn, case: Case) -> None:
     """Record a bounce after the end: settled goes down to left, finance is told."""
     number = str(turn.given("number"))

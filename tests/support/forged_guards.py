@@ -53,6 +53,20 @@ def paid_after_write_off(market: Market) -> Story:
     return "NOT_COVERED", forge
 
 
+def written_off_for_ever(market: Market) -> Story:
+    """A payment that was written off and came back, kept as a loss behind which the next one could hide."""
+    refund = market.get(market.to("paid_out.settled"))
+    market.refunds.record_captured(refund.order_id, amount=0, actor=SHOP, at=market.now)
+    for who in (QIAN, SUN):
+        market.refunds.excess_resolved(
+            refund.order_id, amount=AMOUNT, how="written_off", proof="minutes", actor=who, at=market.now
+        )
+    proof = {"number": refund.attempts[0].number, "amount": AMOUNT, "currency": "CNY", "proof": "the bank's book"}
+    market.act(refund.id, "payout_reversed", QIAN, **proof)
+    market.refunds.record_captured(refund.order_id, amount=AMOUNT, actor=SHOP, at=market.now)
+    return "MISSING", lambda log: without(log, f"{refund.order_id}/1", "write_off_returned")
+
+
 def settled_by_offer(market: Market) -> Story:
     """A second claim for the reason for which an offer was accepted."""
     order = market.order()
@@ -329,8 +343,8 @@ def calendar_of_nobody(market: Market) -> Story:
 
 
 STORIES = [
-    paid_after_write_off, settled_by_offer, sixth_claim, returned_twice_as_much, claim_without_text,
-    claim_without_its_flag, flag_taken_away, no_kinds_asked, incomplete_evidence, evidence_removed,
+    paid_after_write_off, written_off_for_ever, settled_by_offer, sixth_claim, returned_twice_as_much,
+    claim_without_text, claim_without_its_flag, flag_taken_away, no_kinds_asked, incomplete_evidence, evidence_removed,
     counter_offer_of_nothing, offer_on_other_usage, accepted_and_not_said, upheld_without_ground, rerouted_by_hand,
     refused_for_a_passing_rule, void_while_in_flight, retried_without_end, answer_to_nobody, chargeback_forgotten,
     imported_and_paid_here, line_imported_over, refund_of_no_order, erased_by_nobody, calendar_of_nobody,

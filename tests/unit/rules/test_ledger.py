@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from states import money
-from states.case import Ledger
+from states.case import Actor, Ledger
 from states.ledger import settled_and_excess
 from tests.unit.rules.story import BUYER, CHANNEL, SHOP, SYSTEM, Story, agent, finance, supervisor
 
@@ -208,6 +208,58 @@ def test_a_stray_payment_that_comes_back_after_it_was_written_off() -> None:
     resolved(story, "written_off", 6000)
     assert money_of(story.prove("payout_reversed")) == Ledger() and left(story) == 10000
     assert story.aggregate.line["written_off"] == 0
+
+
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_a_payment_that_comes_back_after_it_was_written_off(*, confirmed: bool) -> None:
+    """Nothing stays written off that could hide from finance what is paid, or lowered, later."""
+    story = Story().paid(**LESS).must("captured", SHOP, captured=1000)
+    assert resolved(story, "written_off", 5000) == Ledger(settled=1000)
+    if confirmed:
+        story.must("confirm_receipt", BUYER).prove("late_reversal").must("captured", SHOP, captured=10000)
+        story.submit(SHOP, reason="PAYOUT_RETURNED", returned=story.refund, amount=6000)
+        story.must("begin_review", agent("li")).must("approve", agent("li")).must("dispatch_payout", SYSTEM)
+    else:
+        story.prove("payout_reversed").must("captured", SHOP, captured=10000)
+        story.must("pay_manually", FANG).must("pay_manually", GAO)
+    assert [entry.params["amount"] for entry in story.entries if entry.event == "write_off_returned"] == [5000]
+    assert money_of(story.prove("payout_settled")) == Ledger(settled=6000)
+
+    story.must("captured", SHOP, captured=1000)
+
+    assert money_of(story) == Ledger(settled=6000, excess=5000)
+    assert "OVERPAID" in [effect.code for effect in story.effects]
+
+
+def test_of_what_was_written_off_only_what_came_back_is_taken_back() -> None:
+    """What is still out stays written off."""
+    story = Story().paid(**LESS).submit(amount=4000, reason="CREDITED_WRONG_ACCOUNT")
+    story.must("begin_review", agent("li")).must("approve", agent("li")).must("dispatch_payout", SYSTEM)
+    story.prove("payout_settled").must("captured", SHOP, captured=0)
+    resolved(story, "written_off", 7000)
+
+    story.prove("payout_reversed")
+
+    assert story.aggregate.line["written_off"] == 6000
+    assert money_of(story) == Ledger(reserved=4000, excess=4000)
+
+
+@pytest.mark.parametrize("how", ["returned", "written_off"])
+def test_no_more_is_stray_than_is_out(how: str) -> None:
+    """20 of 60 were returned by hand, then all 60 came back: a stray 60 is resolved with the 40 that are still out."""
+    story = Story().paying(**LESS).must("payout_refused", CHANNEL, proof="no", void=True)
+    first = story.number
+    story.must("pay_manually", FANG).must("pay_manually", GAO).prove("payout_settled", Actor("channel", "bank_manual"))
+    story.must("captured", SHOP, captured=4000)
+    resolved(story, "returned", 2000)
+    second = story.number
+    story.prove("payout_settled", number=first).prove("payout_reversed", number=second)
+    assert money_of(story) == Ledger(reserved=6000, settled=4000, excess=6000)
+
+    assert resolved(story, how, 4000, "all of it").excess == 2000  # what the claim exceeds the capture by
+    story.must("revoke_approval", supervisor("zhao"), message="wrong").must("withdraw", BUYER)
+
+    assert money_of(story) == Ledger(settled=0 if how == "returned" else 4000)
 
 
 def test_the_same_return_told_by_finance_and_by_the_channel_counts_once() -> None:
