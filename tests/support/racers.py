@@ -49,7 +49,7 @@ class Racers:
 
     def __init__(self) -> None:
         spawn = multiprocessing.get_context("spawn")
-        barriers = {size: spawn.Barrier(size) for size in range(2, RACERS + 1)}
+        barriers = {size: spawn.Barrier(size) for size in range(1, RACERS + 1)}
         self._pool = ProcessPoolExecutor(RACERS, spawn, _keep, (barriers,))
 
     def race(self, url: str, *lanes: Sequence[Call], channel: str | None = None) -> list[list[Result]]:
