@@ -282,11 +282,17 @@ class Engine:
             return
         rehearsed_until = now if self.store.rehearsal else None
         own = decision.entries[decision.entry] if decision.entry is not None else None
-        if own is not None and decision.refusal is not None and len(decision.entries) == 1:
-            chain = stored.chains.get(own.subject)
-            if chain is not None and chain.refusal == audit.fingerprint(own):
-                tx.count_refusal(stored, own.subject, rehearsed_until=rehearsed_until)
-                return
+        if own is not None and decision.refusal is not None and _is_repeat(stored, decision.entries, own):
+            found: Stored | None = stored
+            if len(decision.entries) > 1:
+                # What was due on other chains of the line is nothing between: a worker may have been there before.
+                if not tx.session.locks:
+                    raise Conflict("changed", "what is written twice needs a transaction")
+                self.commit(tx, stored, due(stored.aggregate, rules=self.known_rules, now=now), now, owner)
+                found = tx.aggregate(stored.aggregate.line["order_id"], stored.aggregate.line["line"], lock=True)
+            assert found is not None, "a line that was read in this transaction is there"
+            tx.count_refusal(found, own.subject, rehearsed_until=rehearsed_until)
+            return
         taken, enclosed = decision.refusal is None, None
         if request is not None and act is not None and own is not None and (act.texts or request.files):
             # nothing of a buyer whose key was destroyed
@@ -413,6 +419,14 @@ def _repeatedly(first: Begins, then: Begins, work: Callable[[Tx], T]) -> T:
     if last.reason == "busy":
         raise Busy(_STAYED_BUSY) from last
     raise ChangedMeanwhile("others changed it meanwhile, several times: look again and decide anew") from last
+
+
+def _is_repeat(stored: Stored, entries: Sequence[Entry], own: Entry) -> bool:
+    """Tell whether a refusal is that of its chain's newest entry again, with nothing between."""
+    chain = stored.chains.get(own.subject)
+    if chain is None or chain.refusal is None or any(e.subject == own.subject for e in entries if e is not own):
+        return False
+    return chain.refusal == audit.fingerprint(own)
 
 
 def _follows(entry: StoredEntry) -> bool:

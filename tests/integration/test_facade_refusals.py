@@ -38,6 +38,25 @@ def test_a_repeated_refusal_is_counted_and_the_next_entry_carries_the_count(mark
     market.require_sound()
 
 
+@pytest.mark.parametrize("swept", [False, True])
+def test_what_lapses_on_another_chain_of_the_line_is_nothing_between(market: Market, *, swept: bool) -> None:
+    """The worker decides nothing: a refusal is a repeat whether it was there before it or not."""
+    order = market.order()
+    refund = market.submit(order).id
+    for _ in range(2):
+        with pytest.raises(Refused):
+            market.submit(order)
+        market.later(days=3)
+        if swept:
+            market.refunds.fire(Counter(), at=market.at)
+    market.refunds.record_usage(order, usage="activated", actor=SHOP, at=market.at)
+
+    told = [(entry.kind, entry.event, entry.repeats) for entry in market.history(f"{order}/1")]
+    assert told == [("fact", "registered", 0), ("refused", "submit", 0), ("fact", "usage_recorded", 1)]
+    assert "review_overdue" in [entry.event for entry in market.history(refund)]
+    market.require_sound()
+
+
 def test_another_refusal_or_another_actor_is_a_new_entry(market: Market) -> None:
     """Only the same refusal counts as a repeat."""
     refund = market.to("submitted")
