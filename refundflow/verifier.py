@@ -202,7 +202,7 @@ flag_risk: agent supervisor service system; take_back: agent supervisor finance;
 revoke_approval extend staff_added staff_disabled calendar_imported erased: supervisor
 reroute_payout pay_manually excess_resolved: finance; chargeback_opened chargeback_closed: finance channel
 payout_settled payout_reversed late_reversal void_attempt stray_payment stray_payment_returned: finance channel
-write_off_returned: finance channel; payout_refused: finance channel system
+resolved_came_back: finance channel; payout_refused: finance channel system
 auto_reject dispatch_payout handed_to_finance first_fell deadline_recomputed review_overdue evidence_lapsed: system
 offer_lapsed appeal_window_closed appeal_overdue payout_overdue receipt_assumed enquiry_overdue: system
 """)
@@ -219,7 +219,7 @@ provide_evidence appeal add_evidence: evidence clear_evidence request assignee h
 end_request withdraw evidence_lapsed: request rejection offers; review_overdue appeal_overdue: levels hold
 offer counter_offer accept_offer decline_offer offer_lapsed revoke_approval: offers approval
 payout_settled payout_reversed late_reversal: kept late_reversal; raise_enquiry answer_enquiry: enquiry
-chargeback_opened chargeback_closed erased: chargeback_seen chargebacks erased; write_off_returned: written_off
+chargeback_opened chargeback_closed erased: chargeback_seen chargebacks erased; resolved_came_back: written_off beside
 completed captured usage_recorded paid validity: completed_at captured usage paid_at valid_from valid_to told
 stray_payment stray_payment_returned excess_resolved: stray beside written_off returned_by_hand firsts resolved
 """)  # what an event may change beside what is judged to the letter:
@@ -227,14 +227,13 @@ JUDGED = {key: code for code, keys in _table("""
 ILLEGAL_MOVE: state instance; DEADLINE: deadlines left; AMOUNT: reserved in_flight settled approved approvals
 TWO_PERSONS: firsts; PERSONS: decided parties; OFFER: standing; ROUNDS: rounds; PAYOUT: channel attempts
 """).items() for key in keys}
-DEADLINE = ("name", "due_at", "rule", "provisional")  # in a column of its own
+REVIEWS, DEADLINE = ("review", "appeal_review"), ("name", "due_at", "rule", "provisional")  # in a column of its own
 ATTEMPT = ("no", "channel", "amount", "currency", "approval", "state", "void", "retries")  # and of a payout attempt
 COLUMNS = ("reserved", "in_flight", "settled", "charged_back", "excess")  # of the ledger of an order line
 EMPTY = ("deadlines", "left", "levels", "rounds", "offers", "decided", "firsts", "attempts")  # when it is opened
-REVIEWS, BUYER_SIDE, MANUAL = ("review", "appeal_review"), ("buyer", "service"), "bank_manual"
 DECIDING = ("approve", "reject", "offer", "accept_offer", "uphold", "overturn", "revoke_approval")
-COVERED = "submit approve overturn offer accept_offer dispatch_payout pay_manually"
-FOLLOWS = ("auto_reject", "first_fell", "stray_payment", "stray_payment_returned", "write_off_returned")  # never alone
+COVERED, MANUAL = "submit approve overturn offer accept_offer dispatch_payout pay_manually", "bank_manual"
+FOLLOWS = ("auto_reject", "first_fell", "stray_payment", "stray_payment_returned", "resolved_came_back")  # never alone
 PROOFS, PAID = ("payout_settled", "payout_reversed", "late_reversal"), ("settled", "reversed", "stray", "returned")
 LASTING = ("CHANNEL_WINDOW_OVER", "CHANNEL_COUNT_USED", "MANUAL_CHANNEL", "CHANNEL_REFUSES_PAYMENT")  # rules
 # --- a turn: one entry of a refund, what it found (`was`), what it must leave (`case`), what it told ------------------
@@ -243,7 +242,7 @@ class _Refund(dict[str, Any]):
         return dict(self.get("offers", {}).get(self.get("standing", ""), {}))
     def came(self, since: str) -> set[str]:  # kinds of evidence from the buyer's side since a request or a rejection
         seq, items = self.get(since, {}).get("seq", 0), self["evidence"].values()
-        return {item["kind"] for item in items if item["seq"] > seq and item["role"] in BUYER_SIDE}
+        return {item["kind"] for item in items if item["seq"] > seq and item["role"] in ("buyer", "service")}
     def flying(self) -> str | None:  # the payout number that is in flight
         return next((number for number, item in self["attempts"].items() if item["state"] == "open"), None)
     def newest(self) -> str:  # the newest payout number of the present approval, or nothing
@@ -605,6 +604,7 @@ class _Book:
             right = (old["amount"], old["state"]) if early else (amount, p.get("outcome") or "open")
             fits = fits and (item["amount"], item["state"]) == right and amount > 0
             self.owed += [(case, event, {"chargeback": p["chargeback"]}) for case in self.cases] if self.whole else []
+        elif event == "resolved_came_back": fits = fits and delta == (p["returned"], -p["lost"])
         elif event == "excess_resolved" and not p.get("first"):
             given, most = was["firsts"].get(event, {}), min(self.ledger["excess"], self.ledger["settled"])
             if given.get("terms") != _terms(p) or given.get("name") == name:
@@ -613,7 +613,7 @@ class _Book:
             if self.whole and not 0 < amount <= most: yield "AMOUNT", f"{amount} is more than the excess of {most}"
         else:
             low, high = {"stray_payment": (amount, amount), "stray_payment_returned": (-amount, 0)}.get(event, (0, 0))
-            fits = fits and low <= delta[0] <= high and (event != "write_off_returned" or delta[1] == -amount)
+            fits = fits and low <= delta[0] <= high
         if not fits: yield "DOCUMENT", f"{', '.join(sorted(changed))} changed: that is not what {event} says"
     def balance(self, body: Document, was: _Refund, told: _Refund) -> Problems:  # of refund and line
         before, columns = dict(self.ledger), COLUMNS[:2] if "state" in told else ()
@@ -624,12 +624,12 @@ class _Book:
         if self.whole and self.line:
             line, cases = self.line, self.cases.values()
             reserved, flying = (sum(case[name] for case in cases) for name in COLUMNS[:2])
-            paid = max(0, sum(case["settled"] for case in cases) + line.get("beside", 0))
+            paid = max(0, net := sum(case["settled"] for case in cases) + line.get("beside", 0))
             lost, short = line["written_off"], max(0, reserved + flying + paid - line["stray"] - line["captured"])
             hidden = self.hidden = min(lost, short, out := max(0, paid - line["stray"]))
-            if lost > out: self.owed.insert(0, (self.subject, "write_off_returned", {"amount": lost - out}))
+            back, excess = {"lost": max(0, lost - out), "returned": max(0, -net)}, line["stray"] + short - hidden
+            if any(back.values()): self.owed.insert(0, (self.subject, "resolved_came_back", back))
             taken = sum(item["amount"] for item in line["chargebacks"].values() if item["state"] != "won")
-            excess = line["stray"] + short - hidden
             right = dict(zip(COLUMNS, (reserved, flying, paid - hidden, taken, excess), strict=True))
             raised = excess > before["excess"] and body["event"] not in ("captured", "stray_payment", "payout_reversed")
             if raised or min(right.values()) < 0 or reserved + flying + paid - hidden > line["captured"] + excess:

@@ -73,7 +73,7 @@ EVENTS: Mapping[str, Sentence] = {
     "stray_payment": S("payment that nobody asked for", "意外付款"),
     "stray_payment_returned": S("payment that nobody asked for came back", "意外付款被退回"),
     "excess_resolved": S("excess resolved", "处理超额款项"),
-    "write_off_returned": S("what was written off came back", "已核销款项被退回"),
+    "resolved_came_back": S("what had been resolved came back", "已处理的款项被退回"),
     "chargeback_opened": S("chargeback opened", "拒付争议开启"),
     "chargeback_closed": S("chargeback closed", "拒付争议结束"),
 }

@@ -187,7 +187,7 @@ def _beside_proof(turn: Turn, proof: proofs.Sorted) -> Decision:
                 proofs.keep(turn, new, proof.why)
     if proof.kind in ("stray", "stray_returned"):
         proofs.count_stray(turn, proof.kind)
-    proofs.take_back_write_off(turn)
+    proofs.take_back_resolved(turn)
     _fall_of_moot_proof(draft, turn.case["id"])
     return outcome(draft, refund=turn.case["id"], entry=index)
 
@@ -226,7 +226,7 @@ def _move(turn: Turn, move: Move) -> Decision:
             _note_party(act.actor.name, new)
         _tidy(draft, case, new)
     if act.event in proofs.EVENTS:
-        proofs.take_back_write_off(turn)
+        proofs.take_back_resolved(turn)
     follow_ups(draft, case, new, act.event)
     _fall_of_moot_proof(draft, case["id"])
     if len(new["evidence"]) > len(case["evidence"]) and case["state"] == new["state"]:

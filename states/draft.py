@@ -138,12 +138,17 @@ class Draft:
         )
 
     @property
+    def net(self) -> int:
+        """What went out on the line less what is said to have come back; below 0 the same money was told twice."""
+        net = self.line.get("beside", 0)
+        for case in self.refunds.values():
+            net += case["settled"]
+        return net
+
+    @property
     def paid(self) -> int:
         """What went out on the line and did not come back, strays and what was written off included."""
-        paid = self.line.get("beside", 0)
-        for case in self.refunds.values():
-            paid += case["settled"]
-        return max(0, paid)
+        return max(0, self.net)
 
     def balance(self) -> None:
         """Let settled and excess follow from what was paid, captured, and written off."""

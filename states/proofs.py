@@ -169,16 +169,20 @@ def take_back_stray(line: Line, amount: int) -> None:
     line["beside"] = line.get("beside", 0) - amount
 
 
-def take_back_write_off(turn: Turn) -> None:
-    """Record on the line that what had been written off came back: no more is written off than is out."""
-    draft = turn.draft
-    back = draft.line["written_off"] - max(0, draft.paid - draft.line["stray"])
-    if back > 0:
-        params = {"refund": turn.case["id"], "number": turn.given("number"), "amount": back}
-        with draft.line_entry(
-            "write_off_returned", turn.actor, draft.now, params=params, occurred_at=turn.act.occurred_at
-        ) as line:
-            line["written_off"] -= back
+def take_back_resolved(turn: Turn) -> None:
+    """Record on the line that what came back had been resolved: no more is written off than is out.
+
+    Nor does more come back than went out: what the buyer is said to have returned besides was the same money.
+    """
+    draft, line = turn.draft, turn.draft.line
+    lost = max(0, line["written_off"] - max(0, draft.paid - line["stray"]))
+    twice = max(0, -draft.net)
+    if lost or twice:
+        params = {"refund": turn.case["id"], "number": turn.given("number"), "lost": lost, "returned": twice}
+        event, occurred_at = "resolved_came_back", turn.act.occurred_at
+        with draft.line_entry(event, turn.actor, draft.now, params=params, occurred_at=occurred_at) as new:
+            new["written_off"] -= lost
+            new["beside"] = new.get("beside", 0) + twice
 
 
 def late(turn: Turn, case: Case) -> None:

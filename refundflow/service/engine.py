@@ -431,7 +431,7 @@ def _is_repeat(stored: Stored, entries: Sequence[Entry], own: Entry) -> bool:
 
 def _follows(entry: StoredEntry) -> bool:
     """Tell whether an entry was written in the transaction of the one before it, as a part of the same act."""
-    if entry.event in ("stray_payment", "stray_payment_returned", "write_off_returned"):
+    if entry.event in ("stray_payment", "stray_payment_returned", "resolved_came_back"):
         return True
     told = entry.event in ("chargeback_opened", "chargeback_closed") and "/" not in entry.subject
     return told or entry.parsed().get("cause") is not None

@@ -64,7 +64,7 @@ def written_off_for_ever(market: Market) -> Story:
     proof = {"number": refund.attempts[0].number, "amount": AMOUNT, "currency": "CNY", "proof": "the bank's book"}
     market.act(refund.id, "payout_reversed", QIAN, **proof)
     market.refunds.record_captured(refund.order_id, amount=AMOUNT, actor=SHOP, at=market.now)
-    return "MISSING", lambda log: without(log, f"{refund.order_id}/1", "write_off_returned")
+    return "MISSING", lambda log: without(log, f"{refund.order_id}/1", "resolved_came_back")
 
 
 def settled_by_offer(market: Market) -> Story:

@@ -196,10 +196,15 @@ def test_writing_off_beyond_the_capture_hides_it_from_settled() -> None:
 
 
 def test_a_payment_that_comes_back_after_its_excess_was_resolved() -> None:
-    """No column falls below 0: 20 were returned by hand and all 60 by the channel."""
+    """No column falls below 0: 20 were returned by hand and all 60 by the channel, so the 20 were told twice."""
     story = Story().paid(**LESS).must("captured", SHOP, captured=4000)
     assert resolved(story, "returned", 2000) == Ledger(settled=4000)
     assert money_of(story.prove("payout_reversed")) == Ledger(reserved=6000, excess=2000)
+
+    story.must("captured", SHOP, captured=6000).must("pay_manually", FANG).must("pay_manually", GAO)
+
+    assert money_of(story.prove("payout_settled")) == Ledger(settled=6000) and left(story) == 0
+    assert story.submit(amount=2000, reason="FRAUD").codes == ["AMOUNT_EXCEEDS_LEFT"]
 
 
 def test_a_stray_payment_that_comes_back_after_it_was_written_off() -> None:
@@ -222,7 +227,7 @@ def test_a_payment_that_comes_back_after_it_was_written_off(*, confirmed: bool) 
     else:
         story.prove("payout_reversed").must("captured", SHOP, captured=10000)
         story.must("pay_manually", FANG).must("pay_manually", GAO)
-    assert [entry.params["amount"] for entry in story.entries if entry.event == "write_off_returned"] == [5000]
+    assert [entry.params["lost"] for entry in story.entries if entry.event == "resolved_came_back"] == [5000]
     assert money_of(story.prove("payout_settled")) == Ledger(settled=6000)
 
     story.must("captured", SHOP, captured=1000)

@@ -128,6 +128,8 @@ class MoneyWalk(RuleBasedStateMachine):
         if entry is None or self.story.answer.waiting or self.story.answer.refusal:
             return
         told = self.story.answer.entries[entry].params.get("as")
+        for made in self.story.answer.entries[entry:]:
+            self.by_hand -= made.params["returned"] if made.event == "resolved_came_back" else 0
         if told != "kept":
             self.count(event, number, amount)
         if told == "stray_returned":
@@ -250,7 +252,7 @@ class MoneyWalk(RuleBasedStateMachine):
         """What was paid and did not come back is what the rules count, once."""
         line = self.story.aggregate.line
         counted = sum(case["settled"] for case in self.cases) + line.get("beside", 0)
-        assert counted == sum(self.paid.values()) - self.by_hand
+        assert counted == sum(self.paid.values()) - self.by_hand >= 0
         hidden = max(0, counted) - self.story.ledger.settled
         assert 0 <= hidden <= line["written_off"]
 
