@@ -35,7 +35,7 @@ def init(
     if call.as_json:
         output.data({"mode": mode})
     else:
-        output.talk(f"ready: a {mode} database, for ever: {migrations.parse(url).render_as_string(hide_password=True)}")
+        output.talk(f"ready: a {mode} database, for ever: {migrations.shown(url)}")
 
 
 @command(app, "refundflow doctor", takes=PLAIN, panel=PANEL)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import URL, Connection, NullPool, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from refundflow.errors import BadInput, Busy, Misconfigured, NotInitialised, SchemaTooNew
-from refundflow.migrations.guards import assert_guards, privileges_beyond
+from refundflow.migrations.guards import assert_guards, privileges_beyond, privileges_lacking
 from refundflow.migrations.partitions import check_partitions, partitioned, partitions_of
 
 if TYPE_CHECKING:
@@ -22,11 +22,14 @@ __all__ = [
     "Revision",
     "assert_guards",
     "connect",
+    "forbidden",
     "parse",
     "partitions_of",
     "pending",
     "privileges_beyond",
+    "privileges_lacking",
     "require_current",
+    "shown",
     "upgrade",
 ]
 
@@ -34,6 +37,13 @@ __all__ = [
 REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 HEAD = REVISIONS[-1]
 _LOCK = 7_265_667_500_001  # of pg_advisory_xact_lock, so that two upgrades do not meet
+# What PostgreSQL says that takes no connection now and will soon; the driver is told no code of it, only the text.
+_NOT_NOW = ("too many", "connection slots", "the database system is")
+_FORBIDDEN = {
+    "42501": "the database forbids it to this role, which needs what docs/how-to/postgresql.md grants",
+    "25006": "this database may only be read: name the server that is written to",
+}
+_STANDBY = "recovery"  # stands in what a standby says where it has no code of its own
 
 
 class Revision(NamedTuple):
@@ -57,6 +67,8 @@ def parse(url: str) -> URL:
         raise BadInput(f"the database URL cannot be read; needed: {needed}", field="url") from None
     kind = parsed.get_backend_name()
     if kind in ("postgresql", "postgres"):
+        if url.count("@") > 1:  # behind the first one stands the host, which messages name
+            raise BadInput("the database URL has more than one @: in a password write it as %40", field="url")
         return parsed.set(drivername="postgresql+psycopg")
     if kind != "sqlite":
         raise BadInput(f"{kind}: only sqlite and postgresql are supported", field="url")
@@ -67,13 +79,38 @@ def parse(url: str) -> URL:
     return parsed
 
 
+def shown(url: str) -> str:
+    """Write a database URL for people: without any password.
+
+    Raises:
+        BadInput: neither an SQLite file nor PostgreSQL.
+    """
+    parsed = parse(url)
+    named = parsed.set(drivername=parsed.get_backend_name())
+    secret = [name for name in named.query if "password" in name]
+    return named.difference_update_query(secret).render_as_string(hide_password=True)
+
+
+def forbidden(problem: object) -> Misconfigured | None:
+    """Read PostgreSQL's refusal of a privilege, or of any change, as a setting to be mended; None: it is another."""
+    code = getattr(problem, "sqlstate", None)
+    if code == "0A000" and _STANDBY in str(problem):
+        code = "25006"
+    told = _FORBIDDEN.get(code or "")
+    return Misconfigured(f"{told} ({_line(problem)})", field="url") if told else None
+
+
+def _line(problem: object) -> str:
+    return " ".join(str(problem).split())
+
+
 @contextmanager
 def connect(url: str, *, write: bool = False) -> Iterator[Connection]:
     """Open one connection in one transaction; to `write` takes the writers' lock of SQLite at once.
 
     Raises:
-        Misconfigured: the database cannot be reached.
-        Busy: it went away meanwhile.
+        Misconfigured: the database cannot be reached, or forbids what is asked.
+        Busy: it takes no connection now, or went away meanwhile.
     """
     parsed = parse(url)
     sqlite = parsed.drivername == "sqlite"
@@ -84,18 +121,25 @@ def connect(url: str, *, write: bool = False) -> Iterator[Connection]:
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     try:
         opened = engine.connect()
-    except OperationalError as problem:
-        where = parsed.render_as_string(hide_password=True)
-        raise Misconfigured(f"cannot reach the database {where}: {problem.orig}", field="url") from problem
+    except DatabaseError as problem:
+        told = _line(problem.orig)
+        if any(words in told for words in _NOT_NOW) or getattr(problem.orig, "sqlstate", None):
+            raise Busy(f"the database takes no connection now: {told}") from problem
+        raise Misconfigured(f"cannot reach the database {shown(url)}: {told}", field="url") from problem
     try:
         with opened as connection, connection.begin():
             yield connection
     except DatabaseError as problem:
         if problem.connection_invalidated:
             raise Busy("the database went away: try again in a moment") from problem
+        if (refusal := forbidden(problem.orig)) is not None:
+            raise refusal from problem
         name = getattr(problem.orig, "sqlite_errorname", "")
         if name == "SQLITE_NOTADB":
             raise Misconfigured(f"{parsed.database} is no SQLite database", field="url") from problem
+        if name.startswith("SQLITE_CORRUPT"):
+            told = f"{parsed.database} is damaged: restore a backup, then run refundflow audit verify"
+            raise Misconfigured(told, field="url") from problem
         if name.startswith("SQLITE_READONLY"):
             told = f"{parsed.database}, or its folder, may not be written by this account; to read takes that too"
             raise Misconfigured(told, field="url") from problem
@@ -126,8 +170,7 @@ def require_current(url: str) -> None:
         with connect(url) as connection:
             current = _current(connection)
     if current is None:
-        where = parse(url).render_as_string(hide_password=True)
-        raise NotInitialised(f"{where} is not initialised: run refundflow init")
+        raise NotInitialised(f"{shown(url)} is not initialised: run refundflow init")
     if current not in REVISIONS:
         raise _too_new(current)
     if current != HEAD:

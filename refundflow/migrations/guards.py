@@ -64,6 +64,11 @@ _POSTGRES = (
     ("checkpoints_append_only", "checkpoints", "UPDATE OR DELETE OR TRUNCATE", 2 + 8 + 16 + 32),
 )
 FIRST = ("transitions", "payouts")
+# What a service changes and removes, besides reading and adding to every table.
+_CHANGED = {
+    "UPDATE": ("order_lines", "refunds", "effects", "payouts", "meta", "staff", "buyers", "totals"),
+    "DELETE": ("effects", "personal", "evidence_content"),
+}
 
 
 def install_guards(connection: Connection, *tables: str) -> None:
@@ -115,6 +120,25 @@ def privileges_beyond(connection: Connection) -> tuple[str, ...]:
     beyond = ("UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
     given = {"tables": tables}
     return tuple(name for name in beyond if connection.execute(query, given | {"privilege": name}).scalar())
+
+
+def privileges_lacking(connection: Connection) -> tuple[str, ...]:
+    """Name what the present role of PostgreSQL needs to serve and lacks, as in "UPDATE on refunds, staff"."""
+    if connection.dialect.name == "sqlite":
+        return ()
+    from refundflow.tables import Base
+
+    all_tables = sorted(Base.metadata.tables)
+    asked = {"SELECT": ["alembic_version", *all_tables], "INSERT": all_tables, **_CHANGED}
+    query = text(
+        "SELECT name FROM unnest(CAST(:tables AS text[])) AS name"
+        " WHERE NOT has_table_privilege(current_user, CAST(to_regclass(name) AS oid), :privilege) ORDER BY name"
+    )
+    lacking = {
+        privilege: connection.execute(query, {"tables": [*tables], "privilege": privilege}).scalars().all()
+        for privilege, tables in asked.items()
+    }
+    return tuple(f"{privilege} on {', '.join(tables)}" for privilege, tables in lacking.items() if tables)
 
 
 def _broken_sqlite(connection: Connection, made: set[str]) -> list[str]:

@@ -92,6 +92,25 @@ def test_a_url_that_cannot_be_read_is_not_repeated() -> None:
     assert "hunter2" not in str(refusal.value) and "sqlite:///" in refusal.value.message
 
 
+@pytest.mark.parametrize("password", ["hunt@r2", "hunt@r/2", "hunt@r?2", "hu@nt@r2"])
+def test_a_password_with_an_at_is_asked_to_be_encoded(password: str) -> None:
+    """Read as it stands, what follows the @ would be a host, which every message names."""
+    with pytest.raises(errors.BadInput, match="%40") as refusal:
+        migrations.parse(f"postgresql://refunds:{password}@host/shop")
+    assert "hunt" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:hunter2@127.0.0.1:1/shop", "postgresql://u@127.0.0.1:1/shop?password=hunter2&a_b=1"]
+)
+def test_no_message_names_a_password(url: str) -> None:
+    """Neither the one before the host nor one among the parameters; an unknown parameter is a setting too."""
+    with pytest.raises(errors.Misconfigured) as refusal, migrations.connect(url):
+        pass
+    assert "hunter2" not in str(refusal.value) and "hunter2" not in migrations.shown(url)
+    assert "\n" not in refusal.value.message
+
+
 def test_a_newer_database_is_refused(url: str) -> None:
     """Neither opening nor upgrading touches a schema from the future."""
     with migrations.connect(url, write=True) as connection:
