@@ -64,7 +64,9 @@ def _looked(what: str, look: Callable[[], tuple[Verdict, str]]) -> Diagnosis:
         verdict, detail = look()
     except RefundflowError as error:
         verdict, detail = "failed", error.message
-    return Diagnosis(what=what, verdict=verdict, detail=detail)
+    except Exception as error:  # noqa: BLE001 - a driver's own: what is broken is what is looked for
+        verdict, detail = "failed", str(getattr(error, "orig", error)).partition("\n")[0]
+    return Diagnosis(what=what, verdict=verdict, detail="; ".join(detail.splitlines()))
 
 
 def _package() -> tuple[Verdict, str]:
@@ -142,6 +144,8 @@ def _database(url: str) -> tuple[Verdict, str]:
             number = int(str(connection.exec_driver_sql("SHOW server_version_num").scalar()))
             if number < OLDEST_POSTGRES:
                 return "failed", f"PostgreSQL {number // 10000} is too old: 15 or newer is needed"
+            if connection.exec_driver_sql("SHOW transaction_read_only").scalar() == "on":
+                return "failed", "it may only be read: a standby, or default_transaction_read_only is on"
         partitions = migrations.partitions_of(connection)
     told = f", {partitions} partitions" if partitions else ""
     return "ok", f"{kind}, {mode}, schema {migrations.HEAD}{told}"
@@ -154,14 +158,17 @@ def _guards(url: str) -> tuple[Verdict, str]:
 
 
 def _privileges(url: str) -> tuple[Verdict, str]:
-    """Warn of a role that could switch the guards off."""
+    """Find a role that may not do all that is needed; warn of one that could switch the guards off."""
     with migrations.connect(url) as connection:
+        lacking = migrations.privileges_lacking(connection)
         beyond = migrations.privileges_beyond(connection)
         if connection.dialect.name == "sqlite":
             return "ok", "whoever may write the file may do all: guard it by its permissions"
+    if lacking:
+        return "failed", f"this role lacks {'; '.join(lacking)}: grant it as docs/how-to/postgresql.md says"
     if beyond:
         return "warning", f"this role may also {', '.join(beyond)} entries: run as one that may not"
-    return "ok", "this role may read and add entries, no more"
+    return "ok", "this role may do what is needed, and with entries no more than read and add them"
 
 
 def _erasures(url: str) -> tuple[Verdict, str]:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from types import FrameType
 
 from refundflow import values
-from refundflow.errors import Busy, ChangedMeanwhile, RefundflowError
+from refundflow.errors import Busy, ChangedMeanwhile, Misconfigured, RefundflowError
 from refundflow.outbox import Receiver
 from refundflow.proof import Cadence
 from refundflow.service import NEAR, Refunds
@@ -54,11 +54,11 @@ class Worker:
         self._stop.set()
 
     def run(self) -> None:
-        """Work until `stop`; a database that is busy, full or gone for a while is tried again."""
+        """Work until `stop`; a database that is busy, full, gone or forbids it for a while is tried again."""
         while not self._stop.is_set():
             try:
                 pause = self._round()
-            except (Busy, ChangedMeanwhile) as problem:
+            except (Busy, ChangedMeanwhile, Misconfigured) as problem:
                 log.warning("%s; trying again", problem)
                 pause = AFTER_TROUBLE
             if pause > timedelta(0) and not self._stop.is_set():

@@ -1,6 +1,7 @@
 """How a command ends: errors in words or as JSON on stderr, and the exit status of each."""
 
 import io
+import logging
 import os
 import sys
 import traceback
@@ -80,7 +81,11 @@ def _write(document: object) -> None:
 
 
 def forgiving() -> None:
-    """Print each line at once, and what the locale cannot write as escapes."""
+    """Print each line at once, and what the locale cannot write as escapes; PostgreSQL's driver says only errors.
+
+    It warns of each statement that is broken off behind one that failed, which is told anyway.
+    """
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace", line_buffering=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NotRequired, TypedDict, TypeVar
 
 from refundflow import values
-from refundflow.errors import BadInput, Busy, ChangedMeanwhile
+from refundflow.errors import BadInput, Busy, ChangedMeanwhile, Misconfigured
 from refundflow.service import views
 from refundflow.service.callers import parse_caller
 from refundflow.service.engine import Engine
@@ -49,7 +49,7 @@ class Facade:
         line = line_subject(*place)
         try:
             return step()
-        except Busy:
+        except (Busy, Misconfigured):  # the database's, not this line's
             raise
         except ChangedMeanwhile as problem:
             log.warning("%s: %s", line, problem)

@@ -32,7 +32,6 @@ from states.policy_values import Policy
 
 log = logging.getLogger("refundflow.moves")
 TRIES = 8
-_STAYED_BUSY = "the database stayed busy: try again in a moment"
 LONGEST_WAIT_SECONDS = 10  # in all tries together, before a caller is told that the database is busy
 BEFORE_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # of a rehearsal whose first time was not said yet
 T = TypeVar("T")
@@ -166,7 +165,7 @@ class Engine:
             with self.store.read() as tx:
                 yield tx
         except Conflict as conflict:
-            raise Busy(_STAYED_BUSY) from conflict
+            raise _busy(conflict) from conflict
 
     def look(self, work: Callable[[Tx], T]) -> T:
         """Run a read of which one statement tells what may change; it costs no transaction.
@@ -178,7 +177,7 @@ class Engine:
             with self.store.look() as tx:
                 return work(tx)
         except Conflict as conflict:
-            raise Busy(_STAYED_BUSY) from conflict
+            raise _busy(conflict) from conflict
 
     def move(self, request: Request, facts: Callable[[Tx, Aggregate], Mapping[str, Json]] | None = None) -> Answer:
         """Carry one act out in one transaction.
@@ -397,6 +396,12 @@ class Engine:
         return Aggregate(line=documents.pop(line), ledger=Ledger(**ledger), refunds=documents)
 
 
+def _busy(conflict: Conflict) -> Busy:
+    """Say why the database could not be used: it was locked all the time, or it is not there."""
+    why = conflict.detail if conflict.reason == "away" else "the database stayed busy"
+    return Busy(f"{why}: try again in a moment")
+
+
 def _repeatedly(first: Begins, then: Begins, work: Callable[[Tx], T]) -> T:
     """Do one work in one transaction after the other until no others are in the way; see `Engine.write`."""
     end = time.monotonic() + LONGEST_WAIT_SECONDS
@@ -416,8 +421,8 @@ def _repeatedly(first: Begins, then: Begins, work: Callable[[Tx], T]) -> T:
                 break
             if tried:  # at the first retry an act queues for the lock of its line
                 time.sleep(random.uniform(0, 0.01 * 2**tried))
-    if last.reason == "busy":
-        raise Busy(_STAYED_BUSY) from last
+    if last.reason != "changed":
+        raise _busy(last) from last
     raise ChangedMeanwhile("others changed it meanwhile, several times: look again and decide anew") from last
 
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from sqlalchemy import URL
 
+from refundflow.errors import Misconfigured
 from refundflow.store.postgres import PostgresDatabase
 from refundflow.store.sessions import Conflict, Connection, LookingSession, Session
 from refundflow.store.sqlite import SqliteDatabase
@@ -43,8 +44,8 @@ class Database(Protocol):
         """Bring what was overwritten to where the old bytes stand; False when readers still hold them."""
         ...
 
-    def conflict(self, problem: BaseException) -> Conflict | None:
-        """Read a driver's error as a conflict, None where trying again would not help."""
+    def conflict(self, problem: BaseException) -> Conflict | Misconfigured | None:
+        """Read a driver's error as a conflict, or as what somebody has to set right first; None: it is neither."""
         ...
 
     def broken(self, connection: Connection) -> bool:

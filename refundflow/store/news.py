@@ -43,8 +43,8 @@ class News:
             while not stop.is_set() and (left := end - time.monotonic()) > 0:
                 if next(ears.notifies(timeout=min(left, _LOOK_UP), stop_after=1), None) is not None:
                     return
-        except (psycopg.OperationalError, Conflict):
-            # The server is gone for now; who works next finds out and says so.
+        except (psycopg.Error, Conflict):
+            # The server is gone for now, or a standby that tells no news; who works next finds out and says so.
             self.close()
             stop.wait(min(_LOOK_UP, seconds))
 

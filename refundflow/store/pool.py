@@ -7,6 +7,7 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from weakref import WeakSet
 
+from refundflow.errors import Misconfigured
 from refundflow.store.database import Database
 from refundflow.store.sessions import Conflict, Connection, LookingSession, Session
 from refundflow.store.tx import Tx
@@ -69,7 +70,7 @@ class Lent:
         else:
             self.failed(problem, self.session.cut_off(problem))
 
-    def failed(self, problem: BaseException, conflict: Conflict | None = None) -> None:
+    def failed(self, problem: BaseException, conflict: Conflict | Misconfigured | None = None) -> None:
         """Give it back, closed if it is of no more use, and raise what the problem means if that is a conflict."""
         sound = False
         try:

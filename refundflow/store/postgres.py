@@ -13,6 +13,7 @@ from sqlalchemy import URL
 from sqlalchemy.sql.base import Executable
 
 from refundflow.errors import Misconfigured
+from refundflow.migrations import forbidden
 from refundflow.store.documents import rows_text
 from refundflow.store.sessions import (
     Conflict,
@@ -75,7 +76,7 @@ class PostgresDatabase:
             said = connection.said = select.poll()  # type: ignore[attr-defined]
             said.register(connection.fileno(), select.POLLIN)
         except self._driver.OperationalError as problem:
-            raise Conflict("busy", f"the server does not take a connection: {problem}") from problem
+            raise Conflict("away", f"the server takes no connection: {' '.join(str(problem).split())}") from problem
         return connection
 
     @contextmanager
@@ -98,7 +99,7 @@ class PostgresDatabase:
             if connection.closed and isinstance(problem, self._driver.OperationalError):
                 if ended is not None:
                     raise Conflict("unknown", f"the server went away while it was committing: {problem}") from problem
-                raise Conflict("busy", f"the server went away before anything was committed: {problem}") from problem
+                raise Conflict("away", f"the server went away before anything was committed: {problem}") from problem
             raise
         if ended.statusmessage != "COMMIT":
             # PostgreSQL answers so, without an error, when one inside the transaction was passed over
@@ -124,15 +125,15 @@ class PostgresDatabase:
         """Answer that nothing is left to do here: nothing was overwritten."""
         return True
 
-    def conflict(self, problem: BaseException) -> Conflict | None:
-        """Read a lost race as changed, what took the server too long as busy, a full disk as such."""
+    def conflict(self, problem: BaseException) -> Conflict | Misconfigured | None:
+        """Read a lost race as changed, what took too long as busy, a full disk and what is forbidden as such."""
         if isinstance(problem, self._changed):
             return Conflict("changed", str(problem))
         if isinstance(problem, self._late):
             return Conflict("busy", str(problem))
         if isinstance(problem, self._disk):
             return Conflict("disk", str(problem))
-        return None
+        return forbidden(problem)
 
     def broken(self, connection: Connection) -> bool:
         """Tell whether the server has gone: on an idle connection it has nothing else to say."""
@@ -221,7 +222,7 @@ class ServerSession(LookingSession):
             return None
         if self.written:
             return Conflict("unknown", f"the server went away while it was committing: {problem}")
-        return Conflict("busy", f"the server went away before anything was committed: {problem}")
+        return Conflict("away", f"the server went away before anything was committed: {problem}")
 
 
 class StatementSession(ServerSession):

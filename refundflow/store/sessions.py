@@ -16,14 +16,14 @@ Connection = Any  # sqlite3.Connection or psycopg.Connection: both have execute(
 class Conflict(Exception):
     """Say that others were in the way and nothing was done, so that the whole act may be tried again.
 
-    `reason` is "changed" when somebody else was first, "busy" when a lock did not come free, "disk" when the disk is
-    full or fails, which somebody else must lift. "unknown" is the
-    exception: the connection broke at the commit, so that only who asks again with a key learns what became of it.
+    `reason` is "changed" when somebody else was first, "busy" when a lock did not come free, "away" when the server
+    takes no connection or cuts it, "disk" when the disk is full or fails, which somebody else must lift. "unknown" is
+    the exception: the connection broke at the commit, so that only who asks again with a key learns what became of it.
     """
 
-    def __init__(self, reason: Literal["changed", "busy", "disk", "unknown"], detail: str = "") -> None:
+    def __init__(self, reason: Literal["changed", "busy", "away", "disk", "unknown"], detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
-        self.reason = reason
+        self.reason, self.detail = reason, detail
 
 
 def leave_to_parent(what: object, *names: str) -> None:

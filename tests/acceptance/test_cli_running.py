@@ -1,5 +1,6 @@
 """Running it: the worker, the doctor, the demo."""
 
+import json
 import os
 import shlex
 import shutil
@@ -83,6 +84,17 @@ def test_the_doctor_finds_a_guard_that_is_gone(desk: Desk) -> None:
 
     assert result.exit_code == 1
     assert "guards\tfailed\tguard transitions_no_update: missing, changed or switched off" in result.stdout
+
+
+def test_a_damaged_file_is_told(desk: Desk) -> None:
+    """Whoever opens it is told what to do, and the doctor looks at what can be looked at."""
+    path = Path(desk.url.removeprefix("sqlite:///"))
+    path.write_bytes(path.read_bytes()[:20_000])
+
+    assert "restore a backup" in desk.refused("queue --as agent:li", 2)["message"]
+    assert {item["what"] for item in json.loads(desk.run("doctor --json").stdout)} == {
+        "package", "chart", "calendar", "database",
+    }  # fmt: skip
 
 
 def test_a_database_that_may_only_be_read_is_told(desk: Desk) -> None:

@@ -173,7 +173,7 @@ def test_a_server_that_goes_away_in_a_move_is_a_conflict(postgres_databases: Dat
             interrupted(tx, url)
         with store.write() as tx:
             register(tx)
-    assert raised.value.reason == "busy"
+    assert raised.value.reason == "away"
 
 
 def test_a_connection_whose_answer_is_still_to_come_is_not_used_again(postgres_databases: Databases) -> None:
