@@ -56,6 +56,7 @@ class Engine:
         self._policies: dict[str, Policy] = {policy.version: policy}
         self._policy_is_kept = False
         self.damaged: set[str] = set()  # what could not be read or moved, and was told
+        self.missed: set[str] = set()  # channels that this process has not and needed, and was told
         with store.read() as tx:
             self.refresh(tx)
 

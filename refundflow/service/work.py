@@ -139,11 +139,19 @@ class SystemWork(Sweep):
 
     def _has_gateway(self, tx: Tx, refund: str) -> bool:
         case = tx.case(place_of(refund)[0], refund)
-        return case is None or case["channel"] in self.gateways or case["channel"] == MANUAL
+        return case is None or case["channel"] == MANUAL or self._gateway(case["channel"]) is not None
+
+    def _gateway(self, channel: str) -> Gateway | None:
+        """Return what speaks to a channel; that this process has none is said once."""
+        gateway = self.gateways.get(channel)
+        if gateway is None and channel not in self.engine.missed:
+            self.engine.missed.add(channel)
+            log.warning("payouts by %s wait: this process has no such channel", channel)
+        return gateway
 
     def _send(self, effect: EffectRow, at: datetime | None, done: Counter[str]) -> None:
         """Send a payout, or ask what became of it: the next time is written down before this one begins."""
-        gateway = self.gateways.get(effect.params["channel"])
+        gateway = self._gateway(effect.params["channel"])
         place = place_of(effect.subject)
         begin = partial(self._begin_sending, effect=effect, at=at, known=gateway is not None)
         tries = self._apart(place, lambda: self.engine.write(begin))

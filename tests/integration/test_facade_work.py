@@ -72,6 +72,17 @@ def test_an_answer_that_was_not_heard_is_asked_for(market: Market, channel: Inte
     assert (channel.paid(f"pay-{order}"), len(channel.sent(f"pay-{order}"))) == (AMOUNT, 1)
 
 
+def test_a_process_without_the_channel_says_so_once(market: Market, caplog: pytest.LogCaptureFixture) -> None:
+    """Its payouts wait for a process that has it, and nobody has to guess why."""
+    refund = market.to("approved.payable")
+    market.refunds.gateways = {}
+    for minutes in (0, 20):
+        market.refunds.work(at=market.later(minutes=minutes))
+
+    assert market.get(refund).state == "approved.payable"
+    assert [record.message for record in caplog.records] == ["payouts by fake wait: this process has no such channel"]
+
+
 def test_a_number_that_finance_ended_is_never_sent_again(market: Market, channel: InterruptedChannel) -> None:
     """Proven void by finance and the approval revoked, an interrupted number is neither sent nor asked for."""
     refund = interrupted_payout(market, channel, "timeout_not_done")
