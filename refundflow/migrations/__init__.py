@@ -124,7 +124,7 @@ def connect(url: str, *, write: bool = False) -> Iterator[Connection]:
     except DatabaseError as problem:
         told = _line(problem.orig)
         if any(words in told for words in _NOT_NOW) or getattr(problem.orig, "sqlstate", None):
-            raise Busy(f"the database takes no connection now: {told}") from problem
+            raise Busy(f"the database takes no connection now: {told}: try again in a moment") from problem
         raise Misconfigured(f"cannot reach the database {shown(url)}: {told}", field="url") from problem
     try:
         with opened as connection, connection.begin():

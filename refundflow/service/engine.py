@@ -166,7 +166,7 @@ class Engine:
             with self.store.read() as tx:
                 yield tx
         except Conflict as conflict:
-            raise _busy(conflict) from conflict
+            raise busy(conflict) from conflict
 
     def look(self, work: Callable[[Tx], T]) -> T:
         """Run a read of which one statement tells what may change; it costs no transaction.
@@ -178,7 +178,7 @@ class Engine:
             with self.store.look() as tx:
                 return work(tx)
         except Conflict as conflict:
-            raise _busy(conflict) from conflict
+            raise busy(conflict) from conflict
 
     def move(self, request: Request, facts: Callable[[Tx, Aggregate], Mapping[str, Json]] | None = None) -> Answer:
         """Carry one act out in one transaction.
@@ -397,9 +397,9 @@ class Engine:
         return Aggregate(line=documents.pop(line), ledger=Ledger(**ledger), refunds=documents)
 
 
-def _busy(conflict: Conflict) -> Busy:
+def busy(conflict: Conflict) -> Busy:
     """Say why the database could not be used: it was locked all the time, or it is not there."""
-    why = conflict.detail if conflict.reason == "away" else "the database stayed busy"
+    why = " ".join(conflict.detail.split()) if conflict.reason == "away" else "the database stayed busy"
     return Busy(f"{why}: try again in a moment")
 
 
@@ -423,7 +423,7 @@ def _repeatedly(first: Begins, then: Begins, work: Callable[[Tx], T]) -> T:
             if tried:  # at the first retry an act queues for the lock of its line
                 time.sleep(random.uniform(0, 0.01 * 2**tried))
     if last.reason != "changed":
-        raise _busy(last) from last
+        raise busy(last) from last
     raise ChangedMeanwhile("others changed it meanwhile, several times: look again and decide anew") from last
 
 

@@ -8,14 +8,14 @@ from typing import Self
 
 from refundflow import calendars, policies
 from refundflow.config import CHECKPOINTS, Synchronous, checked_url
-from refundflow.errors import BadInput, Busy, Misconfigured
+from refundflow.errors import BadInput, Misconfigured
 from refundflow.gateways import Gateway
 from refundflow.proof.folder import Folder
 from refundflow.proof.publish import Place
 from refundflow.service.calendar import CalendarWork
 from refundflow.service.case_files import CaseFiles
 from refundflow.service.delivery import Delivery
-from refundflow.service.engine import Engine
+from refundflow.service.engine import Engine, busy
 from refundflow.service.exports import Exports
 from refundflow.service.history import HistoryImport
 from refundflow.service.keys import Keys
@@ -157,7 +157,7 @@ def typed_conflicts() -> Iterator[None]:
     try:
         yield
     except Conflict as conflict:
-        raise Busy(f"the database is busy: {conflict}; try again in a moment") from conflict
+        raise busy(conflict) from conflict
 
 
 def place_of_publication(named: str) -> Place:

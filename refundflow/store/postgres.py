@@ -76,7 +76,7 @@ class PostgresDatabase:
             said = connection.said = select.poll()  # type: ignore[attr-defined]
             said.register(connection.fileno(), select.POLLIN)
         except self._driver.OperationalError as problem:
-            raise Conflict("away", f"the server takes no connection: {' '.join(str(problem).split())}") from problem
+            raise Conflict("away", f"the server takes no connection: {problem}") from problem
         return connection
 
     @contextmanager

@@ -85,7 +85,7 @@ def test_what_a_person_is_told_to_type_exists() -> None:
                 extras = [name for group in re.findall(r"\[([\w,]+)\]", line) for name in group.split(",")]
                 assert set(extras) <= set(project["optional-dependencies"]), line
             case other:
-                known = "export git cd createdb cat python pg_dump pg_restore sqlite3".split()
+                known = ["export", "git", "cd", "createdb", "cat", "python", "pg_dump", "pg_restore", "sqlite3"]
                 assert other in known or other.startswith("mining/"), line
 
 
