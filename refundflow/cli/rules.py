@@ -112,11 +112,12 @@ def calendar_status(call: Call) -> None:
         if call.as_json:
             output.data(document(found))
             return
-        left = "1 day" if found.days_left == 1 else f"{found.days_left} days"
+        days = "1 day" if abs(found.days_left) == 1 else f"{abs(found.days_left)} days"
+        reach = f"{days} left" if found.days_left >= 0 else f"ended {days} ago"
         output.record(
             [
                 ("version", found.version),
-                ("covers", f"{found.first} to {found.last}, {left} left"),
+                ("covers", f"{found.first} to {found.last}, {reach}"),
                 ("imports", found.imports),
                 ("provisional", found.provisional),
             ]

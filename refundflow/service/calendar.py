@@ -10,7 +10,7 @@ from refundflow.service.base import Facade
 from refundflow.service.callers import Caller, parse_caller, require_registered
 from refundflow.store import REGISTER_ORDER, Tx
 from states import times
-from states.calendar import Calendar
+from states.calendar import Calendar, day_of
 from states.case import Actor, Blocker, Entry
 from states.decide import due
 
@@ -29,7 +29,7 @@ class CalendarWork(Facade):
             now = self.engine.time_to_read(tx, at)
             self.engine.refresh(tx)
             calendar = self.engine.calendars.at(now + timedelta(microseconds=1))
-            left = (calendar.last - now.date()).days
+            left = (calendar.last - day_of(now, self.engine.policy.zone)).days
             provisional = sum(
                 any(item.get("provisional") for item in case["deadlines"].values()) for case in self.open_cases(tx)
             )

@@ -9,6 +9,7 @@ from refundflow.clock import utc_now
 from refundflow.service.base import Facade
 from refundflow.service.work import never
 from refundflow.store import COUNTED, Tx
+from states.calendar import day_of
 
 BATCH = 200  # entries; they are read outside the transaction that adds them up
 
@@ -35,6 +36,7 @@ class Numbers(Facade):
             self.engine.refresh(tx)
             counted, standing = tx.totals(), tx.standing()
             signed = tx.newest_signed_checkpoint()
+            covered = self.engine.calendars.at(now + timedelta(microseconds=1)).last
             return values.Numbers(
                 totals={key: value for key, value in counted.items() if key[1]},
                 open_by_state=standing.open_by_state,
@@ -42,7 +44,7 @@ class Numbers(Facade):
                 dead=standing.dead,
                 lag_seconds=_since(standing.first_due_at, now),
                 outbox_lag_seconds=_since(standing.first_try_at, now),
-                coverage_days=(self.engine.calendars.at(now + timedelta(microseconds=1)).last - now.date()).days,
+                coverage_days=(covered - day_of(now, self.engine.policy.zone)).days,
                 uncounted=max(standing.newest - counted.get((COUNTED, ()), 0), 0),
                 unsigned=max(tx.log_end().size - (signed.size if signed else 0), 0)
                 + max(standing.newest - tx.log_end().last_gid, 0),

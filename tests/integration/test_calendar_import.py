@@ -155,6 +155,15 @@ def test_years_must_meet(late: Market) -> None:
         bring(late, first="2028-01-01", last="2028-12-31", holidays=[], makeup=[])
 
 
+def test_the_coverage_ends_where_the_policy_counts_its_days(market: Market) -> None:
+    """At half past midnight in Shanghai the last day is over, though not in Greenwich."""
+    last = calendars.shipped().last
+    market.now = datetime(last.year, last.month, last.day, 16, 30, tzinfo=UTC)
+    market.submit()
+    assert market.refunds.calendar_status(at=market.at).days_left == -1
+    assert market.refunds.numbers(at=market.at).coverage_days == -1
+
+
 def test_the_end_of_the_coverage_is_told_sixty_days_before(market: Market) -> None:
     """The warning begins on the sixtieth day before the last one, for the status and for the metrics."""
     last = calendars.shipped().last
