@@ -90,7 +90,7 @@ def allowed(draft: Draft, case: Case, actor: Actor) -> tuple[str, ...]:
     return tuple(
         event
         for event in offered.events
-        if blocking.isdisjoint(MOVES[event].guards) and not _waits_for_another(turn, MOVES[event], event)
+        if blocking.isdisjoint(MOVES[event].guards) and not (firsts and _waits_for_another(turn, MOVES[event], event))
     )
 
 
