@@ -18,7 +18,7 @@ _CODED = frozenset({
     "usage", "deadline", "event", "rule",
 })  # fmt: skip
 _LISTS = {"audience": codes.AUDIENCES, "contact": codes.CONTACTS}  # no rule judges them
-_NAMED = frozenset({"flag", "chargeback", "to"})  # that without a name would be nothing
+_NAMED = frozenset({"chargeback"})  # that without a name would be nothing
 _NUMBERS = frozenset({"amount", "compensation", "captured", "days"})
 _SWITCHES = frozenset({"all", "void"})
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{0,64}")
@@ -38,6 +38,17 @@ def check_reference(name: str, text: object) -> None:
     """
     if text is not None and not (isinstance(text, str) and one_line(text)):
         raise BadInput(f"{name}: one line of at most {LONGEST_NAME} printable characters", field=name)
+
+
+def check_name(name: str, text: object) -> None:
+    """Check a reference that must be given.
+
+    Raises:
+        BadInput: it is missing or blank, or no reference.
+    """
+    check_reference(name, text)
+    if not isinstance(text, str) or not text.strip():
+        raise BadInput(f"{name}: it needs a name", field=name)
 
 
 def check_moment(name: str, moment: object) -> None:
@@ -88,9 +99,11 @@ def check_texts(texts: Mapping[str, str]) -> None:
     """Check free texts.
 
     Raises:
-        BadInput: one is too long or holds half a character.
+        BadInput: one is no text, too long, or holds half a character.
     """
     for name, text in texts.items():
+        if not isinstance(text, str):
+            raise BadInput(f"{name}: a text, not {type(text).__name__}", field=name)
         if len(text) > LONGEST_TEXT:
             raise BadInput(f"{name}: at most {LONGEST_TEXT} characters", field=name)
         if _NO_UNICODE.search(text):

@@ -8,7 +8,7 @@ from refundflow import values
 from refundflow.errors import BadInput
 from refundflow.service.base import By, Facade, Facts, given
 from refundflow.service.callers import parse_caller
-from refundflow.service.door import check_reference
+from refundflow.service.door import check_name, check_texts
 from refundflow.service.requests import Request
 from refundflow.store import Tx
 from refundflow.vault import Vault
@@ -192,7 +192,7 @@ class ReviewActs(Facade):
 
     def assign(self, refund_id: str, *, to: str, **by: Unpack[By]) -> values.Refund:
         """Route the work to a registered agent or supervisor; it locks nothing."""
-        check_reference("to", to)
+        check_name("to", to)
         named = self.engine.read(lambda tx: _person(tx, to, self.engine.vault))
 
         def facts(tx: Tx, aggregate: Aggregate) -> Mapping[str, Json]:
@@ -206,6 +206,7 @@ class ReviewActs(Facade):
 
     def flag_risk(self, refund_id: str, *, flag: str, message: str | None = None, **by: Unpack[By]) -> values.Refund:
         """Flag a risk: it stops assisted review and changes no length."""
+        check_name("flag", flag)
         return self._act(refund_id, "flag_risk", params={"flag": flag}, texts={"message": message}, **by)
 
     def note(
@@ -216,6 +217,7 @@ class ReviewActs(Facade):
         Raises:
             BadInput: it says nothing.
         """
+        check_texts({"message": message})
         if not message.strip():
             raise BadInput("message: a note that says nothing", field="message")
         return self._act(

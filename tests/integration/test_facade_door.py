@@ -14,7 +14,8 @@ HOSTILE = (
     "\ud800", "'; DROP TABLE refunds; --", "x" * 5_000, "  ", "\n\r\t", "张伟 13800138000", "%s%s", "-1",
     "\u202eabc", "{}", "a-b-c-d-1-1", "A1-1-99999999999999999999999",
 )  # fmt: skip
-Call = Callable[[Market, str, str], Any]
+NO_TEXT: tuple[Any, ...] = (None, 5, True, 1.5, b"x", ["x"], {"x": "y"}, object())
+Call = Callable[[Market, str, Any], Any]
 CALLS: dict[str, Call] = {
     "refund": lambda m, r, x: m.act(x, "begin_review", LI),
     "read": lambda m, r, x: m.get(x),
@@ -87,6 +88,17 @@ NUMBERS: dict[str, Callable[[Market, str, int], Any]] = {
     "page": lambda m, r, n: m.refunds.list(actor=LI, limit=n, at=m.at),
     "queue": lambda m, r, n: m.refunds.queue(actor=LI, limit=n, at=m.at),
 }
+
+
+@pytest.mark.parametrize("name", ["text", "note", "flag", "assignee"])
+def test_what_is_no_text_is_answered_by_a_value_or_a_typed_error(market: Market, name: str) -> None:
+    """Types are hints to Python: a caller may give anything."""
+    refund = market.to("under_review.reviewing")
+    for given in NO_TEXT:
+        with suppress(RefundflowError):
+            CALLS[name](market, refund, given)
+
+    market.require_sound()
 
 
 @pytest.mark.parametrize("name", NUMBERS)
